@@ -1,0 +1,1 @@
+"""From a problem statement to a monitored model: one criterion gates every step."""

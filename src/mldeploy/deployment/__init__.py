@@ -1,0 +1,3 @@
+"""deployment."""
+
+__all__: list[str] = []

@@ -1,0 +1,217 @@
+"""Every error that mldeploy raises on purpose.
+
+Each carries typed facts for code and one sentence for people: what was found, what to do.
+Each is also the builtin that a generic handler would expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "AlreadyExistsError",
+    "ApprovalError",
+    "DuplicateColumnsError",
+    "EmptyDataError",
+    "FieldError",
+    "IntegrityError",
+    "InvalidDataError",
+    "InvalidProblemError",
+    "InvalidRowsError",
+    "LiveVersionError",
+    "MLDeployError",
+    "MissingExtraError",
+    "NotFoundError",
+    "PromotionError",
+    "SchemaMismatchError",
+    "SerializationError",
+    "StepFailedError",
+    "StoreBusyError",
+    "StoreFullError",
+    "StoreVersionError",
+    "UnknownMetricError",
+    "UnsupportedTaskError",
+    "UntrustedTypesError",
+]
+
+
+class MLDeployError(Exception):
+    """Base of every error that mldeploy raises on purpose."""
+
+
+# --- the problem --------------------------------------------------------------------------
+
+
+class InvalidProblemError(MLDeployError, ValueError):
+    """A problem or criterion that nobody could judge."""
+
+
+class UnknownMetricError(InvalidProblemError):
+    """A metric that is neither built in, nor a scikit-learn scorer, nor a `Metric`."""
+
+    def __init__(self, name: str, *, suggestions: Sequence[str] = ()) -> None:
+        self.name = name
+        self.suggestions = tuple(suggestions)
+        hint = f"did you mean {' or '.join(suggestions)}? " if suggestions else ""
+        super().__init__(
+            f"no metric is called {name!r}; {hint}"
+            "pass a built-in name, a scikit-learn scorer's name, or a Metric of your own"
+        )
+
+
+class UnsupportedTaskError(InvalidProblemError):
+    """A learning task that mldeploy does not judge."""
+
+
+# --- data ---------------------------------------------------------------------------------
+
+
+class InvalidDataError(MLDeployError, ValueError):
+    """A table that cannot be read as the data it is said to be."""
+
+
+class EmptyDataError(InvalidDataError):
+    """A table without rows, or without a column that is needed."""
+
+
+class DuplicateColumnsError(InvalidDataError):
+    """A table in which several columns share a name."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"several columns are called {', '.join(map(repr, self.names))}; rename them, "
+            "since a role or a rule could mean either"
+        )
+
+
+class SchemaMismatchError(InvalidDataError):
+    """Data that lacks columns of a schema, or holds them in another type."""
+
+    def __init__(
+        self, *, missing: Sequence[str] = (), mistyped: Mapping[str, str] | None = None
+    ) -> None:
+        self.missing = tuple(missing)
+        self.mistyped = dict(mistyped or {})
+        parts = []
+        if self.missing:
+            parts.append(f"the data lacks {', '.join(map(repr, self.missing))}")
+        parts += [f"column {name!r} {why}" for name, why in self.mistyped.items()]
+        super().__init__("; ".join(parts) + "; mend the data, or edit the schema if it is wrong")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldError:
+    """One value that a schema refuses: where, what, and why."""
+
+    row: int
+    column: str
+    code: str
+    """Machine-readable reason: missing, type, category, range, or unknown (a column)."""
+    message: str
+
+
+class InvalidRowsError(InvalidDataError):
+    """Rows whose values a schema refuses; `errors` lists each field, with row and reason."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        shown = "; ".join(f"row {e.row}, {e.column!r}: {e.message}" for e in self.errors[:5])
+        more = f"; and {len(self.errors) - 5} more" if len(self.errors) > 5 else ""
+        super().__init__(f"{len(self.errors)} values are refused: {shown}{more}")
+
+
+# --- models and stores --------------------------------------------------------------------
+
+
+class SerializationError(MLDeployError, TypeError):
+    """An estimator or value that no safe format can write."""
+
+
+class UntrustedTypesError(MLDeployError, PermissionError):
+    """A model file that names types the loader has not been told to trust."""
+
+    def __init__(self, types: Iterable[str]) -> None:
+        self.types = tuple(sorted(types))
+        super().__init__(
+            f"the model holds types that this loader does not trust: {', '.join(self.types)}; "
+            "if you know where the file comes from, pass them as trusted=[...]"
+        )
+
+
+class IntegrityError(MLDeployError, ValueError):
+    """Stored bytes or rows that are not what was written."""
+
+    def __init__(self, what: str, *, expected: str = "", found: str = "") -> None:
+        self.what, self.expected, self.found = what, expected, found
+        detail = f" (expected {expected}, found {found})" if expected or found else ""
+        super().__init__(
+            f"{what} is not what was written{detail}; it was not loaded. "
+            "Restore it from a backup, and run `mldeploy verify` to see what else is damaged"
+        )
+
+
+class NotFoundError(MLDeployError, LookupError):
+    """A name, version, alias or artifact that the store does not hold."""
+
+
+class AlreadyExistsError(MLDeployError, FileExistsError):
+    """A thing that would be written twice."""
+
+
+class StoreBusyError(MLDeployError, TimeoutError):
+    """Another process held the store's write lock for longer than the patience given."""
+
+
+class StoreFullError(MLDeployError, OSError):
+    """The disk took no more; nothing was half-written, and reading goes on."""
+
+
+class StoreVersionError(MLDeployError, RuntimeError):
+    """A store written by a newer mldeploy than this one."""
+
+    def __init__(self, path: Path | str, *, found: int, supported: int) -> None:
+        self.path, self.found, self.supported = str(path), found, supported
+        super().__init__(
+            f"the store at {path} has format {found}, this mldeploy reads up to {supported}; "
+            "upgrade mldeploy, or open another store"
+        )
+
+
+# --- the gate -----------------------------------------------------------------------------
+
+
+class PromotionError(MLDeployError, PermissionError):
+    """An alias that may not move: the evidence is missing, stale, or says no."""
+
+
+class ApprovalError(MLDeployError, PermissionError):
+    """An approval that does not count: by the trainer, expired, or of another version."""
+
+
+class LiveVersionError(MLDeployError, PermissionError):
+    """A version that serves, and therefore cannot be deleted."""
+
+
+# --- running ------------------------------------------------------------------------------
+
+
+class StepFailedError(MLDeployError, RuntimeError):
+    """A step of a pipeline run that raised; the earlier steps are kept and are not repeated."""
+
+    def __init__(self, step: str, *, run: str, cause: BaseException) -> None:
+        self.step, self.run = step, run
+        super().__init__(
+            f"step {step!r} of run {run} failed: {cause}; mend it and call "
+            f"project.run(..., resume={run!r}) to go on from there"
+        )
+
+
+class MissingExtraError(MLDeployError, ImportError):
+    """An optional part whose libraries are not installed."""
+
+    def __init__(self, part: str, *, extra: str) -> None:
+        self.part, self.extra = part, extra
+        super().__init__(f"{part} needs more libraries: pip install 'mldeploy[{extra}]'")

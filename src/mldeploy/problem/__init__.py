@@ -1,0 +1,3 @@
+"""problem."""
+
+__all__: list[str] = []

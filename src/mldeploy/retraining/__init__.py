@@ -1,0 +1,3 @@
+"""retraining."""
+
+__all__: list[str] = []

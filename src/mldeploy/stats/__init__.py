@@ -1,0 +1,3 @@
+"""stats."""
+
+__all__: list[str] = []

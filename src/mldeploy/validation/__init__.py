@@ -1,0 +1,3 @@
+"""validation."""
+
+__all__: list[str] = []
