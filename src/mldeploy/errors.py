@@ -20,6 +20,7 @@ __all__ = [
     "InvalidDataError",
     "InvalidProblemError",
     "InvalidRowsError",
+    "LedgerKeyError",
     "LiveVersionError",
     "MLDeployError",
     "MissingExtraError",
@@ -167,6 +168,19 @@ class StoreBusyError(MLDeployError, TimeoutError):
 
 class StoreFullError(MLDeployError, OSError):
     """The disk took no more; nothing was half-written, and reading goes on."""
+
+
+class LedgerKeyError(MLDeployError, PermissionError):
+    """A ledger that was begun with another key than the one given, or with none."""
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        self.expected, self.found = expected, found
+        begun = f"with key {expected}" if expected else "without a key"
+        given = f"key {found} was" if found else "no key was"
+        super().__init__(
+            f"the ledger was begun {begun}, and {given} given; set MLDEPLOY_LEDGER_KEY (or "
+            "ledger_key=) to what it was begun with"
+        )
 
 
 class StoreVersionError(MLDeployError, RuntimeError):
