@@ -1,3 +1,18 @@
-"""data."""
+"""Tables with roles, their schemas, splits and profiles."""
 
-__all__: list[str] = []
+from mldeploy.data._column import ColumnSchema
+from mldeploy.data._convert import to_pandas, to_polars
+from mldeploy.data._dataset import Dataset
+from mldeploy.data._fingerprint import fingerprint_of
+from mldeploy.data._roles import Roles
+from mldeploy.data._schema import Schema
+
+__all__ = [
+    "ColumnSchema",
+    "Dataset",
+    "Roles",
+    "Schema",
+    "fingerprint_of",
+    "to_pandas",
+    "to_polars",
+]

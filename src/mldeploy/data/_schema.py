@@ -1,0 +1,248 @@
+"""What data must look like: inferred, edited by people, enforced in training and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self, final
+
+import polars as pl
+import pydantic
+
+from mldeploy._record import Record
+from mldeploy.data._check import Cast, cast_column, errors_of, surprises_of
+from mldeploy.data._column import ColumnSchema, kind_of
+from mldeploy.data._roles import Roles
+from mldeploy.data._rows import parse_rows
+from mldeploy.data._toml import read_columns, write_columns
+from mldeploy.errors import (
+    DuplicateColumnsError,
+    FieldError,
+    InvalidDataError,
+    InvalidRowsError,
+    SchemaMismatchError,
+)
+
+_MAX_CATEGORIES = 200
+
+
+class SupportsRoles(Protocol):
+    """A table with roles, such as a `Dataset`."""
+
+    @property
+    def roles(self) -> Roles:
+        """What each column is for."""
+        ...
+
+    def polars(self) -> pl.DataFrame:
+        """Return the table."""
+        ...
+
+
+@final
+class Schema(Record):
+    """Names, order, types, ranges and categories of columns.
+
+    Attributes
+    ----------
+    columns : tuple of ColumnSchema
+        One for each column, in order.
+
+    Examples
+    --------
+    >>> schema = Schema.infer(pl.DataFrame({"origin": ["JFK", "LGA"], "hour": [5, 23]}))
+    >>> frame, errors = schema.parse_rows([{"origin": "EWR", "hour": 3.7}])
+    >>> [(e.column, e.code) for e in errors]
+    [('hour', 'type')]
+    """
+
+    columns: tuple[ColumnSchema, ...]
+
+    @pydantic.model_validator(mode="after")
+    def _refuse_duplicates(self) -> Self:
+        if len(set(self.names)) != len(self.names):
+            raise DuplicateColumnsError(sorted({n for n in self.names if self.names.count(n) > 1}))
+        return self
+
+    @classmethod
+    def infer(cls, data: SupportsRoles | pl.DataFrame) -> Schema:
+        """Describe the columns of a frame, or the features and target of a `Dataset`.
+
+        Parameters
+        ----------
+        data : Dataset or polars.DataFrame
+            A frame as `to_polars` returns it.
+
+        Returns
+        -------
+        Schema
+            Ranges are those of the data and not strict. Text with at most 200 distinct values
+            has them as categories, not closed; a column of an `Enum` type has its categories,
+            closed. A column may miss values if some are missing in the data.
+        """
+        if not isinstance(data, pl.DataFrame):
+            target = () if data.roles.target is None else (data.roles.target,)
+            data = data.polars().select(*data.roles.features, *target)
+        return cls(columns=tuple(_infer_column(column) for column in data.get_columns()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def __getitem__(self, name: str) -> ColumnSchema:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise InvalidDataError(
+            f"the schema has no column {name!r}; it has {', '.join(map(repr, self.names[:20]))}"
+        )
+
+    def edit(self, name: str, **changes: Any) -> Schema:
+        """Return the schema with some settings of one column changed; see `ColumnSchema`."""
+        try:
+            edited = ColumnSchema.model_validate({**dict(self[name]), **changes})
+        except pydantic.ValidationError as error:
+            raise InvalidDataError(f"column {name!r} cannot be edited: {error}") from error
+        return Schema(columns=tuple(edited if c.name == name else c for c in self.columns))
+
+    def select(self, names: Sequence[str]) -> Schema:
+        """Return the schema of some columns, in the order given."""
+        return Schema(columns=tuple(self[name] for name in names))
+
+    def save(self, path: str | Path) -> None:
+        """Write the schema as TOML; over an existing file its comments are kept."""
+        write_columns(Path(path), self.columns)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Schema:
+        """Read a schema that `save` wrote.
+
+        Raises
+        ------
+        InvalidDataError
+            If the file is absent, is not TOML, or says something impossible.
+        """
+        return cls(columns=read_columns(Path(path)))
+
+    def check(self, frame: pl.DataFrame, *, limit: int = 1_000) -> tuple[FieldError, ...]:
+        """List the values of a frame that the schema refuses.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            Rows to judge; columns that the schema does not know are ignored.
+        limit : int, default=1000
+            Most errors to list for each column and code.
+
+        Returns
+        -------
+        tuple of FieldError
+            By column, with the number of the row; empty if every value is accepted.
+
+        Raises
+        ------
+        SchemaMismatchError
+            If columns are missing.
+        """
+        self._require(frame)
+        return tuple(
+            error
+            for column in self.columns
+            for error in errors_of(
+                cast_column(frame[column.name], column), frame[column.name], column, limit
+            )
+        )
+
+    def surprises(self, frame: pl.DataFrame, *, limit: int = 1_000) -> tuple[FieldError, ...]:
+        """List the values that are accepted though none like them was seen: see `check`."""
+        self._require(frame)
+        return tuple(
+            error
+            for column in self.columns
+            for error in surprises_of(cast_column(frame[column.name], column), column, limit)
+        )
+
+    def enforce(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in the schema's columns, order and types.
+
+        Nothing is rounded, parsed or guessed: a cast either keeps every value or is refused. A
+        value outside the categories of a column of kind category that is not closed becomes
+        missing, since the type cannot hold it.
+
+        Raises
+        ------
+        SchemaMismatchError
+            If columns are missing.
+        InvalidRowsError
+            If the schema refuses a value; `errors` lists them.
+        """
+        self._require(frame)
+        casts = [cast_column(frame[column.name], column) for column in self.columns]
+        errors = [
+            error
+            for cast, column in zip(casts, self.columns, strict=True)
+            for error in errors_of(cast, frame[column.name], column, 1_000)
+        ]
+        if errors:
+            raise InvalidRowsError(errors)
+        return pl.DataFrame([_final(c, s) for c, s in zip(casts, self.columns, strict=True)])
+
+    def parse_rows(
+        self, rows: Sequence[Mapping[str, object]]
+    ) -> tuple[pl.DataFrame, tuple[FieldError, ...]]:
+        """Read rows of plain values, as JSON carries them.
+
+        Nothing is coerced: booleans are not numbers, text is neither a number nor a boolean, a
+        whole number has no fraction and at most 64 bits. None, NaN and an absent key are a
+        missing value. Times are ISO 8601 text, with an offset if the column has a zone;
+        durations are seconds.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            One mapping from column to value for each row.
+
+        Returns
+        -------
+        frame : polars.DataFrame
+            All rows in the schema's types; refused values are null.
+        errors : tuple of FieldError
+            By row; codes missing, type, category, range and unknown (a key without a column).
+        """
+        return parse_rows(rows, self.columns)
+
+    def _require(self, frame: pl.DataFrame) -> None:
+        known = set(frame.columns)
+        if missing := [name for name in self.names if name not in known]:
+            raise SchemaMismatchError(missing=missing)
+
+
+def _final(cast: Cast, schema: ColumnSchema) -> pl.Series:
+    if schema.kind == "category":
+        return cast.values.cast(schema.dtype, strict=False)
+    return cast.values
+
+
+def _infer_column(column: pl.Series) -> ColumnSchema:
+    dtype, kind = column.dtype, kind_of(column.dtype)
+    if kind == "number":
+        column = column.fill_nan(None)
+    settings: dict[str, Any] = {"nullable": column.null_count() > 0}
+    if kind in ("integer", "number", "datetime", "date"):
+        settings |= {"minimum": column.min(), "maximum": column.max()}
+    if kind == "duration":
+        low, high = column.dt.total_microseconds().min(), column.dt.total_microseconds().max()
+        settings["minimum"] = None if low is None else float(low) / 1e6  # type: ignore[arg-type]
+        settings["maximum"] = None if high is None else float(high) / 1e6  # type: ignore[arg-type]
+    if kind in ("datetime", "duration"):
+        settings["time_unit"] = getattr(dtype, "time_unit", None)
+    if kind == "datetime":
+        settings["time_zone"] = getattr(dtype, "time_zone", None)
+    if isinstance(dtype, pl.Enum):
+        settings |= {"categories": tuple(dtype.categories), "closed": True}
+    if kind == "string":
+        levels = column.drop_nulls().unique()
+        if 0 < len(levels) <= _MAX_CATEGORIES:
+            settings["categories"] = tuple(levels.sort())
+    return ColumnSchema(name=column.name, kind=kind, **settings)
