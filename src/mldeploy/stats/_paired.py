@@ -9,8 +9,8 @@ import numpy.typing as npt
 from scipy import special
 
 from mldeploy.stats._arrays import finite, labels
-from mldeploy.stats._bootstrap import codes_of, comparison_from, replicate_ratio
 from mldeploy.stats._intervals import Comparison, Interval, z_of
+from mldeploy.stats._replicates import codes_of, comparison_from, replicate_ratio
 
 
 def mcnemar_midp(b: int, c: int) -> float:
