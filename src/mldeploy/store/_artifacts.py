@@ -119,6 +119,13 @@ class Artifacts:
             self._sync([digest])
         return digest
 
+    def put_file(self, path: Path) -> str:
+        """Store the content of a file, a megabyte at a time; otherwise as `put_bytes`."""
+        with full_disk_as_error(self.root):
+            digest = self._put_file(path).sha256
+            self._sync([digest])
+        return digest
+
     def put_directory(self, path: Path) -> str:
         """Store every file below `path` and return the digest of their manifest.
 

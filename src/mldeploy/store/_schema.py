@@ -11,12 +11,16 @@ from typing import Any, Final, final
 import sqlalchemy as sa
 from typing_extensions import override
 
-from mldeploy._record import canonical_json
-
 FORMAT: Final = 1
 """Version of the tables below; a store of a smaller one is migrated when it is opened."""
 
 METADATA = sa.MetaData()
+
+
+_as_text: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+"""Text of `canonical_json`; kept, since making an encoder for each of many labels is slow."""
 
 
 @final
@@ -32,7 +36,8 @@ class UTCTime(sa.types.TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"time {value} has no zone; use for example datetime.now(UTC)")
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return in_utc.isoformat(timespec="microseconds")
 
     @override
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
@@ -48,7 +53,7 @@ class CanonicalJson(sa.types.TypeDecorator[Any]):
 
     @override
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
-        return None if value is None else canonical_json(value).decode()
+        return None if value is None else _as_text(value)
 
     @override
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
@@ -59,6 +64,12 @@ ARTIFACT: Final[Mapping[str, bool]] = {"artifact": True}
 """Mark of a column whose digest must be stored under ``artifacts/``."""
 SEALED: Final[Mapping[str, bool]] = {"sealed": True}
 """Mark of a table each row of which must be named by an event of the ledger."""
+
+
+def _index_where_set(name: str, *columns: str, unique: bool = False) -> sa.Index:
+    """Return an index of the rows in which the first column has a value."""
+    where = sa.text(f"{columns[0]} IS NOT NULL")
+    return sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def _key(name: str, kind: type[sa.types.TypeEngine[Any]] = sa.Text) -> sa.Column[Any]:
@@ -234,8 +245,8 @@ LABELS = sa.Table(
     *(_maybe_text("key"), _maybe_time("time"), _json("value")),
     *(_maybe_time("observed_at"), _time("received_at"), _integer("revision")),
     sa.CheckConstraint("prediction_id IS NOT NULL OR key IS NOT NULL", name="labels_target"),
-    sa.Index("labels_prediction", "prediction_id", "revision", unique=True),
-    sa.Index("labels_key", "deployment", "key", "time", "revision"),
+    _index_where_set("labels_prediction", "prediction_id", "revision", unique=True),
+    _index_where_set("labels_key", "key", "time", "revision"),
 )
 
 

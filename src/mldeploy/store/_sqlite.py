@@ -247,12 +247,10 @@ class _Engines:
             reading, self._reading = self._reading, None
         if writing is not None:
             reading = reading or _engine(self._path, mode="ro", begin="BEGIN", wait=self._wait)
+            with suppress(sa_exc.DBAPIError), writing.connect() as last:
+                _shorten_log(last)
             with suppress(sa_exc.DBAPIError), reading.connect() as keeper:
                 _begin_reading(keeper)
-                with suppress(sa_exc.DBAPIError), writing.connect() as last:
-                    raw = last.connection.driver_connection
-                    assert isinstance(raw, sqlite3.Connection)
-                    raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 writing.dispose()
             writing.dispose()
         if reading is not None:
@@ -274,6 +272,7 @@ def _engine(path: Path, *, mode: str, begin: str, wait: float) -> sa.Engine:
         )
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA cache_size=-65536")  # KiB; many labels at once need it
         connection.execute("PRAGMA journal_size_limit=67108864")
         return connection
 
@@ -282,6 +281,15 @@ def _engine(path: Path, *, mode: str, begin: str, wait: float) -> sa.Engine:
     )
     sa_event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
+
+
+def _shorten_log(connection: sa.Connection) -> None:
+    """Empty the log into the database, unless another process needs it now."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    with suppress(sqlite3.Error):
+        raw.execute("PRAGMA busy_timeout=0")
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _begin(engine: sa.Engine) -> sa.Connection:
