@@ -25,6 +25,7 @@ __all__ = [
     "MLDeployError",
     "MissingExtraError",
     "NotFoundError",
+    "NotMeasurableError",
     "PromotionError",
     "SchemaMismatchError",
     "SerializationError",
@@ -122,6 +123,10 @@ class InvalidRowsError(InvalidDataError):
         shown = "; ".join(f"row {e.row}, {e.column!r}: {e.message}" for e in self.errors[:5])
         more = f"; and {len(self.errors) - 5} more" if len(self.errors) > 5 else ""
         super().__init__(f"{len(self.errors)} values are refused: {shown}{more}")
+
+
+class NotMeasurableError(InvalidDataError):
+    """Rows on which a metric has no value: too few, of one class, or without scores."""
 
 
 # --- models and stores --------------------------------------------------------------------
