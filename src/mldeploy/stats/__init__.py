@@ -2,6 +2,13 @@
 
 from mldeploy.stats._auc import roc_auc
 from mldeploy.stats._bootstrap import bootstrap, bootstrap_auc, bootstrap_ratio, paired_bootstrap
+from mldeploy.stats._burn_rate import (
+    BurnRateAlarm,
+    BurnRateRule,
+    WindowCounts,
+    burn_rate,
+    burn_rate_alarms,
+)
 from mldeploy.stats._calibration import (
     CalibrationResult,
     ReliabilityBin,
@@ -12,7 +19,47 @@ from mldeploy.stats._calibration import (
     null_ece,
     reliability_curve,
 )
+from mldeploy.stats._canary import (
+    OutageGuard,
+    SafeTwoByTwo,
+    safe_two_by_two,
+    sample_ratio_p_value,
+)
+from mldeploy.stats._counts import (
+    AlignedCounts,
+    ValueCounts,
+    align_categories,
+    align_numbers,
+    bin_counts,
+    kept_levels,
+    level_counts,
+    quantile_edges,
+)
 from mldeploy.stats._delong import delong, delong_difference
+from mldeploy.stats._detector import (
+    ShiryaevRoberts,
+)
+from mldeploy.stats._divergence import (
+    jensen_shannon,
+    ks_statistic,
+    psi,
+    total_variation,
+    wasserstein_1d,
+)
+from mldeploy.stats._drift import (
+    DriftTest,
+    psi_test,
+)
+from mldeploy.stats._history import (
+    HistoryDecision,
+    RuleOutcome,
+    history_limit,
+    judge_against_history,
+    leave_one_out_distances,
+    new_values,
+    null_share_jump,
+    range_breach,
+)
 from mldeploy.stats._intervals import (
     Comparison,
     Estimate,
@@ -21,6 +68,20 @@ from mldeploy.stats._intervals import (
     quantile_interval,
     rule_of_three,
     wilson,
+)
+from mldeploy.stats._late_labels import (
+    ReportingDelay,
+    WeightedMean,
+    matured,
+    reporting_delay,
+    reporting_weights,
+    weighted_mean,
+)
+from mldeploy.stats._learning_curve import (
+    Band,
+    LearningCurveFit,
+    MoreDataDecision,
+    fit_learning_curve,
 )
 from mldeploy.stats._multiplicity import holm, holm_confidence
 from mldeploy.stats._paired import (
@@ -37,40 +98,87 @@ from mldeploy.stats._power import (
     rows_needed,
 )
 from mldeploy.stats._resampled import corrected_resampled_t
+from mldeploy.stats._sequential import (
+    TEProcess,
+)
 
 __all__ = [
+    "AlignedCounts",
+    "Band",
+    "BurnRateAlarm",
+    "BurnRateRule",
     "CalibrationResult",
     "Comparison",
+    "DriftTest",
     "Estimate",
+    "HistoryDecision",
     "Interval",
+    "LearningCurveFit",
+    "MoreDataDecision",
+    "OutageGuard",
     "ReliabilityBin",
     "ReliabilityCurve",
+    "ReportingDelay",
+    "RuleOutcome",
+    "SafeTwoByTwo",
+    "ShiryaevRoberts",
+    "TEProcess",
+    "ValueCounts",
+    "WeightedMean",
+    "WindowCounts",
+    "align_categories",
+    "align_numbers",
+    "bin_counts",
     "bonett_price",
     "bootstrap",
     "bootstrap_auc",
     "bootstrap_ratio",
     "brier",
+    "burn_rate",
+    "burn_rate_alarms",
     "corrected_resampled_t",
     "cox_calibration",
     "debiased_ece",
     "delong",
     "delong_difference",
+    "fit_learning_curve",
     "hanley_mcneil_variance",
+    "history_limit",
     "holm",
     "holm_confidence",
+    "jensen_shannon",
+    "judge_against_history",
+    "kept_levels",
+    "ks_statistic",
+    "leave_one_out_distances",
+    "level_counts",
+    "matured",
     "mcnemar_midp",
     "mean_interval",
     "n_for_auc",
     "n_for_mean",
     "n_for_proportion",
+    "new_values",
     "null_ece",
+    "null_share_jump",
     "paired_bootstrap",
     "paired_bootstrap_ratio",
     "paired_proportions",
+    "psi",
+    "psi_test",
+    "quantile_edges",
     "quantile_interval",
+    "range_breach",
     "reliability_curve",
+    "reporting_delay",
+    "reporting_weights",
     "roc_auc",
     "rows_needed",
     "rule_of_three",
+    "safe_two_by_two",
+    "sample_ratio_p_value",
+    "total_variation",
+    "wasserstein_1d",
+    "weighted_mean",
     "wilson",
 ]
