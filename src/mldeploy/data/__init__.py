@@ -6,12 +6,26 @@ from mldeploy.data._dataset import Dataset
 from mldeploy.data._fingerprint import fingerprint_of
 from mldeploy.data._roles import Roles
 from mldeploy.data._schema import Schema
+from mldeploy.data._split import (
+    GroupSplit,
+    Partition,
+    RandomSplit,
+    Split,
+    TimeSplit,
+    default_split,
+)
 
 __all__ = [
     "ColumnSchema",
     "Dataset",
+    "GroupSplit",
+    "Partition",
+    "RandomSplit",
     "Roles",
     "Schema",
+    "Split",
+    "TimeSplit",
+    "default_split",
     "fingerprint_of",
     "to_pandas",
     "to_polars",

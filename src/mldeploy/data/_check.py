@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 import polars as pl
 
@@ -14,185 +14,213 @@ from mldeploy.data._column import Bound, ColumnSchema
 from mldeploy.errors import FieldError
 
 _EXACT = 2.0**53
-_DTYPES: dict[str, str] = {"integer": "a whole number", "number": "a number", "string": "text"}
+_NOBODY = pl.Series([], dtype=pl.Boolean)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cast:
-    """A column in its schema's type; `refused` marks the values that have none there."""
+    """A column before and after the cast to its schema's type; what has no place is null."""
 
+    given: pl.Series
     values: pl.Series
-    refused: pl.Series
+
+    @property
+    def refused(self) -> pl.Series:
+        """True where a value was given that the type cannot hold; empty if nowhere."""
+        if self.given.null_count() == self.values.null_count():
+            return _NOBODY
+        return self.values.is_null() & self.given.is_not_null()
 
 
-def cast_column(column: pl.Series, schema: ColumnSchema) -> Cast:
-    """Cast a column without loss; a value that would change is refused and left null."""
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-    values = _lossless(column, schema)
-    return Cast(values=values, refused=values.is_null() & column.is_not_null())
+def cast_frame(frame: pl.DataFrame, columns: tuple[ColumnSchema, ...]) -> Iterator[Cast]:
+    """Cast each column without loss; a value that would change is left null."""
+    chosen = frame.select(column.name for column in columns)
+    reals = [name for name, dtype in chosen.schema.items() if dtype.is_float()]
+    chosen = chosen.with_columns(pl.col(reals).fill_nan(None)) if reals else chosen
+    for given, column in zip(chosen.get_columns(), columns, strict=True):
+        same = given.dtype == column.dtype and column.kind != "category"
+        yield Cast(given=given, values=given if same else _LOSSLESS[column.kind](given, column))
 
 
-def type_errors(cast: Cast, column: pl.Series, schema: ColumnSchema) -> Iterator[FieldError]:
-    """Yield one error for each value of the wrong type."""
-    wanted = _DTYPES.get(schema.kind, f"a {schema.kind}")
-    if schema.kind == "datetime":
-        wanted += f" in {schema.time_zone}" if schema.time_zone else " without a zone"
-    for row in _rows(cast.refused):
-        yield FieldError(
-            row=row,
-            column=schema.name,
-            code="type",
-            message=f"{column[row]!r} ({column.dtype}) is not {wanted}",
-        )
-
-
-def missing_errors(cast: Cast, schema: ColumnSchema) -> Iterator[FieldError]:
-    """Yield one error for each value that must not be missing."""
-    if schema.nullable:
-        return
-    for row in _rows(cast.values.is_null() & ~cast.refused):
-        yield FieldError(
-            row=row, column=schema.name, code="missing", message="a value is required"
-        )
-
-
-def category_errors(cast: Cast, schema: ColumnSchema) -> Iterator[FieldError]:
-    """Yield one error for each value that is not among the categories."""
-    if schema.categories is None:
-        return
-    levels = pl.Series(schema.categories, dtype=pl.String)
-    known = ", ".join(map(repr, schema.categories[:5]))
-    more = f" and {len(levels) - 5} more" if len(levels) > 5 else ""
-    for row in _rows(~cast.values.is_in(levels.implode()) & cast.values.is_not_null()):
-        yield FieldError(
-            row=row,
-            column=schema.name,
-            code="category",
-            message=f"{cast.values[row]!r} is none of {known}{more}",
-        )
-
-
-def range_errors(cast: Cast, schema: ColumnSchema) -> Iterator[FieldError]:
-    """Yield one error for each value outside the range."""
-    values, outside = cast.values, pl.repeat(False, len(cast.values), eager=True)
-    if schema.minimum is not None:
-        outside |= (values < _bound(schema.minimum, schema)).fill_null(False)
-    if schema.maximum is not None:
-        outside |= (values > _bound(schema.maximum, schema)).fill_null(False)
-    for row in _rows(outside):
-        yield FieldError(
-            row=row,
-            column=schema.name,
-            code="range",
-            message=f"{values[row]} is outside {_range(schema)}",
-        )
-
-
-def infinite_errors(cast: Cast, schema: ColumnSchema) -> Iterator[FieldError]:
-    """Yield one error for each infinite value, unless the range says that there are some."""
-    if schema.kind != "number" or math.inf in (
-        _magnitude(schema.minimum),
-        _magnitude(schema.maximum),
-    ):
-        return
-    for row in _rows(cast.values.is_infinite().fill_null(False)):
-        yield FieldError(
-            row=row, column=schema.name, code="range", message=f"{cast.values[row]} is not finite"
-        )
-
-
-def errors_of(
-    cast: Cast, column: pl.Series, schema: ColumnSchema, limit: int
-) -> Iterator[FieldError]:
-    """Yield what the schema refuses in one column, at most `limit` errors of each code."""
-    yield from islice(type_errors(cast, column, schema), limit)
-    yield from refusals_of(cast, schema, limit)
-
-
-def refusals_of(cast: Cast, schema: ColumnSchema, limit: int) -> Iterator[FieldError]:
-    """Yield what the schema refuses among values of the right type."""
-    yield from islice(missing_errors(cast, schema), limit)
-    if schema.closed:
-        yield from islice(category_errors(cast, schema), limit)
-    if schema.strict_range:
-        yield from islice(range_errors(cast, schema), limit)
-    yield from islice(infinite_errors(cast, schema), limit)
-
-
-def surprises_of(cast: Cast, schema: ColumnSchema, limit: int) -> Iterator[FieldError]:
-    """Yield what the schema accepts, though it was not seen when it was inferred."""
-    if not schema.closed:
-        yield from islice(category_errors(cast, schema), limit)
-    if not schema.strict_range:
-        yield from islice(range_errors(cast, schema), limit)
-
-
-def _rows(mask: pl.Series) -> list[int]:
-    return mask.arg_true().to_list() if mask.any() else []
-
-
-def _lossless(column: pl.Series, schema: ColumnSchema) -> pl.Series:
-    dtype, nothing = column.dtype, pl.Series(column.name, [None] * len(column), _target(schema))
-    match schema.kind:
-        case "integer" if dtype.is_integer():
-            return column.cast(pl.Int64, strict=False)
-        case "integer" if dtype.is_float():
-            whole = ((column == column.floor()) & (column.abs() <= _EXACT)).fill_null(False)
-            return column.zip_with(whole, pl.Series([None], dtype=dtype)).cast(pl.Int64)
-        case "number" if dtype.is_numeric():
-            return column.cast(pl.Float64)
-        case "boolean" if dtype == pl.Boolean:
-            return column
-        case "boolean" if dtype.is_numeric():
-            binary = ((column == 0) | (column == 1)).fill_null(False)
-            return column.zip_with(binary, pl.Series([None], dtype=dtype)).cast(pl.Boolean)
-        case "string" | "category" if dtype in (pl.String, pl.Categorical, pl.Enum):
-            return column.cast(pl.String)
-        case "datetime" if dtype == pl.Datetime or dtype == pl.Date:
-            return _lossless_datetime(column, schema, nothing)
-        case "date" if dtype == pl.Date:
-            return column
-        case "date" if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
-            midnight = (column.dt.truncate("1d") == column).fill_null(False)
-            return column.zip_with(midnight, pl.Series([None], dtype=dtype)).cast(pl.Date)
-        case "time" if dtype == pl.Time:
-            return column
-        case "duration" if dtype == pl.Duration:
-            return column.dt.cast_time_unit(schema.time_unit or "us")
-        case _:
-            return nothing
-
-
-def _lossless_datetime(column: pl.Series, schema: ColumnSchema, nothing: pl.Series) -> pl.Series:
-    unit = schema.time_unit or "us"
-    zone = getattr(column.dtype, "time_zone", None)
-    if (zone is None) != (schema.time_zone is None):
-        return nothing
-    instants = column.cast(pl.Datetime(unit)) if column.dtype == pl.Date else column
-    instants = instants.dt.cast_time_unit(unit)
-    return (
-        instants if schema.time_zone is None else instants.dt.convert_time_zone(schema.time_zone)
+def errors_of(cast: Cast, column: ColumnSchema, limit: int) -> Iterator[FieldError]:
+    """Yield what a column refuses, at most `limit` errors of each code."""
+    return chain(
+        islice(_type_errors(cast, column), limit),
+        islice(() if column.nullable else _missing_errors(cast, column), limit),
+        islice(_category_errors(cast, column) if column.closed else (), limit),
+        islice(_range_errors(cast, column) if column.strict_range else (), limit),
+        islice(_infinite_errors(cast, column), limit),
     )
 
 
-def _target(schema: ColumnSchema) -> pl.DataType:
-    return pl.String() if schema.kind == "category" else schema.dtype
+def surprises_of(cast: Cast, column: ColumnSchema, limit: int) -> Iterator[FieldError]:
+    """Yield what a column accepts, though it was not seen when the schema was inferred."""
+    return chain(
+        islice(() if column.closed else _category_errors(cast, column), limit),
+        islice(() if column.strict_range else _range_errors(cast, column), limit),
+    )
 
 
-def _bound(bound: Bound, schema: ColumnSchema) -> Bound | timedelta:
-    if schema.kind == "duration" and isinstance(bound, int | float):
+def bound_of(column: ColumnSchema, bound: Bound | None) -> Bound | timedelta | None:
+    """Return a bound as a value of the column's type."""
+    if column.kind == "duration" and isinstance(bound, int | float):
         return timedelta(seconds=bound)
-    if schema.kind == "datetime" and isinstance(bound, date) and not isinstance(bound, datetime):
-        return datetime(bound.year, bound.month, bound.day)  # noqa: DTZ001 (a zone is added by polars)
+    if column.kind == "datetime" and isinstance(bound, date) and not isinstance(bound, datetime):
+        return datetime(bound.year, bound.month, bound.day)  # noqa: DTZ001 (local by definition)
     return bound
 
 
-def _range(schema: ColumnSchema) -> str:
-    low = "-∞" if schema.minimum is None else schema.minimum
-    high = "∞" if schema.maximum is None else schema.maximum
-    return f"[{low}, {high}]"
+def category_message(value: object, column: ColumnSchema) -> str:
+    """Say that a value is none of the categories."""
+    levels = column.categories or ()
+    more = f" and {len(levels) - 5} more" if len(levels) > 5 else ""
+    return f"{value!r} is none of {', '.join(map(repr, levels[:5]))}{more}"
 
 
-def _magnitude(bound: Bound | None) -> float:
-    return abs(bound) if isinstance(bound, int | float) else 0.0
+def range_message(value: object, column: ColumnSchema) -> str:
+    """Say that a value is outside the range."""
+    low = "-∞" if column.minimum is None else column.minimum
+    high = "∞" if column.maximum is None else column.maximum
+    return f"{value} is outside [{low}, {high}]"
+
+
+def may_be_infinite(column: ColumnSchema) -> bool:
+    """Whether the column's range says that it holds infinite values."""
+    return any(isinstance(b, float) and math.isinf(b) for b in (column.minimum, column.maximum))
+
+
+# --- errors, one for each value -----------------------------------------------------------
+
+
+def _type_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
+    wanted = {"integer": "a whole number of 64 bits", "string": "text"}.get(
+        column.kind, f"a {column.kind}"
+    )
+    if column.kind == "datetime":
+        wanted += f" in {column.time_zone}" if column.time_zone else " without a zone"
+    for row in cast.refused.arg_true():
+        message = f"{cast.given[row]!r} ({cast.given.dtype}) is not {wanted}"
+        yield FieldError(row=row, column=column.name, code="type", message=message)
+
+
+def _missing_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
+    if not cast.given.null_count():
+        return
+    for row in cast.given.is_null().arg_true():
+        message = "a value is required"
+        yield FieldError(row=row, column=column.name, code="missing", message=message)
+
+
+def _category_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
+    if column.categories is None:
+        return
+    levels = pl.Series(column.categories, dtype=pl.String)
+    unseen = set(cast.values.drop_nulls().unique().to_list()) - set(column.categories)
+    if not unseen:
+        return
+    for row in (cast.values.is_not_null() & ~cast.values.is_in(levels.implode())).arg_true():
+        message = category_message(cast.values[row], column)
+        yield FieldError(row=row, column=column.name, code="category", message=message)
+
+
+def _range_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
+    values = cast.values
+    low, high = bound_of(column, column.minimum), bound_of(column, column.maximum)
+    outside = pl.Series([None], dtype=pl.Boolean)
+    if low is not None:
+        outside = outside | (values < low)
+    if high is not None:
+        outside = outside | (values > high)
+    for row in outside.arg_true() if len(outside) == len(values) else ():
+        message = range_message(values[row], column)
+        yield FieldError(row=row, column=column.name, code="range", message=message)
+
+
+def _infinite_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
+    if column.kind != "number" or may_be_infinite(column):
+        return
+    if math.inf not in (cast.values.max(), -_real(cast.values.min())):
+        return
+    for row in cast.values.is_infinite().arg_true():
+        message = f"{cast.values[row]} is not finite"
+        yield FieldError(row=row, column=column.name, code="range", message=message)
+
+
+def _real(value: object) -> float:
+    return value if isinstance(value, float) else 0.0
+
+
+# --- casts that keep every value or leave it null -----------------------------------------
+
+
+def _nothing(given: pl.Series, dtype: pl.DataType) -> pl.Series:
+    return pl.Series(given.name, [None], dtype=dtype).new_from_index(0, len(given))
+
+
+def _only(given: pl.Series, kept: pl.Series) -> pl.Series:
+    return given.set(~kept, None)
+
+
+def _integer(given: pl.Series, column: ColumnSchema) -> pl.Series:
+    if given.dtype.is_float():
+        given = _only(given, (given == given.floor()) & (given.abs() <= _EXACT))
+    elif not given.dtype.is_integer():
+        return _nothing(given, column.dtype)
+    return given.cast(pl.Int64, strict=False)
+
+
+def _number(given: pl.Series, column: ColumnSchema) -> pl.Series:
+    numeric = given.dtype.is_numeric()
+    return given.cast(pl.Float64) if numeric else _nothing(given, column.dtype)
+
+
+def _boolean(given: pl.Series, column: ColumnSchema) -> pl.Series:
+    if not given.dtype.is_numeric():
+        return _nothing(given, column.dtype)
+    return _only(given, (given == 0) | (given == 1)).cast(pl.Boolean)
+
+
+def _text(given: pl.Series, _column: ColumnSchema) -> pl.Series:
+    if given.dtype == pl.String or isinstance(given.dtype, pl.Enum | pl.Categorical):
+        return given.cast(pl.String)
+    return _nothing(given, pl.String())
+
+
+def _datetime(given: pl.Series, column: ColumnSchema) -> pl.Series:
+    unit, zone = column.time_unit or "us", column.time_zone
+    if given.dtype == pl.Date and zone is None:
+        return given.cast(column.dtype)
+    own = given.dtype.time_zone if isinstance(given.dtype, pl.Datetime) else None
+    if given.dtype != pl.Datetime or (own is None) != (zone is None):
+        return _nothing(given, column.dtype)
+    cast = given.dt.cast_time_unit(unit)
+    return cast if zone is None else cast.dt.convert_time_zone(zone)
+
+
+def _date(given: pl.Series, column: ColumnSchema) -> pl.Series:
+    if not isinstance(given.dtype, pl.Datetime) or given.dtype.time_zone is not None:
+        return _nothing(given, column.dtype)
+    return _only(given, given.dt.truncate("1d") == given).cast(pl.Date)
+
+
+def _time(given: pl.Series, column: ColumnSchema) -> pl.Series:
+    return _nothing(given, column.dtype)
+
+
+def _duration(given: pl.Series, column: ColumnSchema) -> pl.Series:
+    if given.dtype != pl.Duration:
+        return _nothing(given, column.dtype)
+    return given.dt.cast_time_unit(column.time_unit or "us")
+
+
+_LOSSLESS: dict[str, Callable[[pl.Series, ColumnSchema], pl.Series]] = {
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "string": _text,
+    "category": _text,
+    "datetime": _datetime,
+    "date": _date,
+    "time": _time,
+    "duration": _duration,
+}

@@ -121,22 +121,20 @@ def check_names(names: Iterable[object]) -> None:
 
 def _column_to_pandas(column: pl.Series) -> Any:
     dtype = column.dtype
-    if dtype == pl.String:
-        return pd.array(column.to_numpy(), dtype=_TEXT) if object != _TEXT else column.to_numpy()
+    if dtype == pl.String and isinstance(_TEXT, pd.StringDtype):
+        return pd.array(column.to_numpy(), dtype=_TEXT)
     if isinstance(dtype, pl.Enum):
-        codes = column.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
-        return pd.Categorical.from_codes(codes, categories=dtype.categories.to_list())
+        codes: npt.NDArray[np.int64] = column.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        return pd.Categorical.from_codes(codes, categories=pd.Index(dtype.categories.to_list()))
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         instants = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
         index = pd.DatetimeIndex(instants).tz_localize("UTC")
         return index if dtype.time_zone == "UTC" else index.tz_convert(dtype.time_zone)
-    if dtype == pl.Date:
-        return column.cast(pl.Datetime("ms")).to_numpy()
     if dtype == pl.Time:
         return np.array(column.to_list(), dtype=object)
     if dtype == pl.Boolean and column.null_count():
-        return column.cast(pl.Float64).to_numpy()
-    return column.to_numpy()
+        column = column.cast(pl.Float64)
+    return (column.cast(pl.Datetime("ms")) if dtype == pl.Date else column).to_numpy()
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
@@ -169,8 +167,9 @@ def _series_from_pandas(name: str, column: pd.Series[Any]) -> pl.Series:
     if isinstance(dtype, pd.StringDtype):
         if dtype.storage == "pyarrow":
             return pl.Series(name, column.array.__arrow_array__(), dtype=pl.String)
-        return pl.Series(name, column.to_numpy(object, na_value=None), dtype=pl.String)
-    if isinstance(dtype, np.dtype) and dtype != object:
+        texts = column.astype(object).where(column.notna(), None)
+        return pl.Series(name, texts.to_list(), dtype=pl.String)
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
         values = column.to_numpy()
         if dtype == np.float16:
             values = values.astype(np.float32)
@@ -197,9 +196,7 @@ def _from_objects(name: str, column: pd.Series[Any]) -> pl.Series:
         values = [None if v is None else float(v) for v in values]
     if kind == "datetime" and any(v.tzinfo is not None for v in values if v is not None):
         try:
-            return _series_from_pandas(
-                name, pd.Series(pd.to_datetime(pd.Series(values), utc=True))
-            )
+            return _series_from_pandas(name, pd.to_datetime(pd.Series(values), utc=True))
         except (ValueError, TypeError) as error:
             raise InvalidDataError(f"column {name!r} mixes times: {error}") from error
     try:

@@ -344,7 +344,8 @@ class Dataset:
         return replace(self, table=table, source=None)
 
     def _require(self, names: Sequence[str]) -> None:
-        if absent := [n for n in names if n not in self.table.columns]:
+        known = set(self.table.columns)
+        if absent := [n for n in names if n not in known]:
             raise InvalidDataError(
                 f"there is no column {', '.join(map(repr, absent))}; the columns are "
                 f"{', '.join(map(repr, self.columns[:20]))}"

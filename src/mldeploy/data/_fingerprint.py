@@ -49,10 +49,8 @@ def fingerprint_of(frame: pl.DataFrame) -> str:
     """
     names = sorted(frame.columns)
     encoded = [_encode(frame[name]) for name in names]
-    header = canonical_json(
-        [frame.height, [[n, k] for n, (k, _) in zip(names, encoded, strict=True)]]
-    )
-    digest = hashlib.sha256(header)
+    kinds = [[name, kind] for name, (kind, _) in zip(names, encoded, strict=True)]
+    digest = hashlib.sha256(canonical_json([frame.height, kinds]))
     digest.update(_sorted_digests([cells for _, cells in encoded], frame.height))
     return digest.hexdigest()
 
@@ -63,7 +61,7 @@ def _sorted_digests(columns: list[npt.NDArray[np.uint8]], height: int) -> bytes:
     digests: list[bytes] = []
     for start in range(0, height, step):
         chunk = np.concatenate([cells[start : start + step] for cells in columns], axis=1)
-        rows, n_bytes = memoryview(chunk.tobytes()), chunk.shape[1]
+        rows, n_bytes = chunk.reshape(-1).data, chunk.shape[1]
         digests += [
             hashlib.sha256(rows[at : at + n_bytes]).digest()
             for at in range(0, len(chunk) * n_bytes, n_bytes)
@@ -134,7 +132,8 @@ def _text_cells(column: pl.Series) -> npt.NDArray[np.uint8]:
     rows = column.to_frame("text").join(
         places, on="text", how="left", nulls_equal=True, maintain_order="left"
     )
-    return table[rows["at"].to_numpy()]
+    cells: npt.NDArray[np.uint8] = np.take(table, rows["at"].to_numpy(), axis=0)
+    return cells
 
 
 def _cells(flags: npt.NDArray[np.uint8], words: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -16,7 +16,7 @@ def dataset_html(table: pl.DataFrame, roles: Roles, name: str) -> str:
     shown = table.columns[:_N_COLUMNS]
     hidden = table.width - len(shown)
     title = f"{name}: " if name else ""
-    counts = f"{table.height:,} rows × {table.width:,} columns"
+    counts = f"{table.height:,} rows, {table.width:,} columns"
     heads = "".join(f"<th>{text(column)}</th>" for column in shown)
     kinds = "".join(
         f"<td><em>{text(_role(roles, column))}</em><br>{text(table.schema[column])}</td>"
@@ -35,8 +35,8 @@ def dataset_html(table: pl.DataFrame, roles: Roles, name: str) -> str:
 
 
 def text(value: object) -> str:
-    """Return a value as escaped text; missing values as a dash."""
-    return "–" if value is None else escape(str(value), quote=True)
+    """Return a value as escaped text; missing values as nothing."""
+    return "" if value is None else escape(str(value), quote=True)
 
 
 def _role(roles: Roles, column: str) -> str:

@@ -77,12 +77,12 @@ def require_weights(column: pl.Series) -> None:
         raise InvalidDataError(
             f"the weight column {column.name!r} holds {column.dtype}; weights are numbers"
         )
-    values = column.cast(pl.Float64)
-    smallest, largest = values.min(), values.max()
-    known = isinstance(smallest, float) and isinstance(largest, float)
-    if values.null_count() or not known or smallest < 0 or not 0 < largest < math.inf:
+    unknown = column.null_count()
+    known = column.drop_nulls().cast(pl.Float64).to_numpy()
+    smallest, largest = known.min(initial=math.inf), known.max(initial=-math.inf)
+    if unknown or smallest < 0 or not 0 < largest < math.inf:
         raise InvalidDataError(
-            f"the weight column {column.name!r} holds {values.null_count()} unknown weights and "
+            f"the weight column {column.name!r} holds {unknown} unknown weights and "
             f"reaches from {smallest} to {largest}; weights are known, finite, at least 0, and "
             "not all 0"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Self, final
 
 import pydantic
@@ -69,11 +70,7 @@ class Roles(Record):
                 self.weight, "the weight and another role", "a weight is only a weight"
             )
         for kind, names in (("features", self.features), ("sensitive", self.sensitive)):
-            if (
-                repeated := sorted({n for n in names if names.count(n) > 1})
-                if (len(set(names)) != len(names))
-                else []
-            ):
+            if repeated := [name for name, n in Counter(names).items() if n > 1]:
                 raise InvalidDataError(f"{kind} name {repeated} twice; name each column once")
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mldeploy.data._check import Cast, refusals_of
+from mldeploy.data._check import (
+    bound_of,
+    category_message,
+    may_be_infinite,
+    range_message,
+)
 from mldeploy.data._column import ColumnSchema
 from mldeploy.errors import FieldError
 
@@ -22,66 +28,121 @@ _AT_ONCE: dict[str, frozenset[type]] = {
     "string": frozenset({str, type(None)}),
     "category": frozenset({str, type(None)}),
 }
-"""Types of values that need no look at each value; polars refuses the integers that overflow."""
+"""Types of values that need no conversion."""
 
 
 def parse_rows(
     rows: Sequence[Mapping[str, object]], columns: tuple[ColumnSchema, ...]
 ) -> tuple[pl.DataFrame, tuple[FieldError, ...]]:
     """Read rows into a frame of the schema's types, and list every value it refuses."""
-    errors = list(_unknown(rows, frozenset(c.name for c in columns)))
+    errors = list(_unknown(rows, frozenset(column.name for column in columns)))
     parsed = []
     for column in columns:
-        values = [row.get(column.name) for row in rows]
-        cast, refused = _parse_column(values, column)
+        values, refused = _parse_column([row.get(column.name) for row in rows], column)
+        parsed.append(values)
         errors += refused
-        errors += refusals_of(cast, column, len(rows))
-        parsed.append(cast.values.cast(column.dtype, strict=False))
     errors.sort(key=lambda error: error.row)
     return pl.DataFrame(parsed), tuple(errors)
 
 
 def _unknown(rows: Sequence[Mapping[str, object]], known: frozenset[str]) -> Iterator[FieldError]:
     for number, row in enumerate(rows):
+        if row.keys() <= known:
+            continue
         for name in row:
             if name not in known:
-                yield FieldError(
-                    row=number,
-                    column=str(name),
-                    code="unknown",
-                    message="the schema has no such column; leave it out",
-                )
+                message = "the schema has no such column; leave it out"
+                yield FieldError(row=number, column=str(name), code="unknown", message=message)
 
 
-def _parse_column(values: list[object], column: ColumnSchema) -> tuple[Cast, list[FieldError]]:
-    dtype = pl.String() if column.kind == "category" else column.dtype
-    accepted = pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
-    if set(map(type, values)) <= _AT_ONCE.get(column.kind, frozenset()):
-        try:
-            series = pl.Series(column.name, values, dtype=dtype)
-        except (OverflowError, TypeError, pl.exceptions.PolarsError):
-            pass
-        else:
-            series = series.fill_nan(None) if column.kind == "number" else series
-            return Cast(values=series, refused=accepted), []
-    return _parse_one_by_one(values, column, dtype)
+def _parse_column(values: list[Any], column: ColumnSchema) -> tuple[pl.Series, list[FieldError]]:
+    errors: list[FieldError] = []
+    if not set(map(type, values)) <= _AT_ONCE.get(column.kind, frozenset()):
+        values, errors = _parse_one_by_one(values, column)
+    elif column.kind == "integer":
+        values, errors = _refuse(values, column, "type", _overflows)
+    elif column.kind == "number":
+        values = [None if value != value else value for value in values]  # noqa: PLR0124 (NaN)
+    refused = {error.row for error in errors}
+    for code, wrong in _rules(column, values):
+        values, more = _refuse(values, column, code, wrong)
+        errors += more
+    if not column.nullable and None in values:
+        errors += [
+            FieldError(row=row, column=column.name, code="missing", message="a value is required")
+            for row, value in enumerate(values)
+            if value is None and row not in refused | {error.row for error in errors}
+        ]
+    dtype = column.dtype
+    if column.kind == "category":
+        known = frozenset(column.categories or ())
+        values = [value if value in known else None for value in values]
+    return pl.Series(column.name, values, dtype=dtype), errors
+
+
+def _rules(
+    column: ColumnSchema, values: list[Any]
+) -> Iterator[tuple[str, Callable[[Any, ColumnSchema], str | None]]]:
+    """Yield the checks that some value of the right type may fail."""
+    if column.closed and not set(values) <= {*(column.categories or ()), None}:
+        yield "category", _outside_categories
+    if column.strict_range:
+        yield "range", _outside_range
+    if column.kind == "number" and not may_be_infinite(column):
+        yield "range", _infinite
+
+
+def _refuse(
+    values: list[Any],
+    column: ColumnSchema,
+    code: str,
+    wrong: Callable[[Any, ColumnSchema], str | None],
+) -> tuple[list[Any], list[FieldError]]:
+    errors = [
+        FieldError(row=row, column=column.name, code=code, message=message)
+        for row, value in enumerate(values)
+        if value is not None and (message := wrong(value, column)) is not None
+    ]
+    if errors:
+        refused = {error.row for error in errors}
+        values = [None if row in refused else value for row, value in enumerate(values)]
+    return values, errors
+
+
+def _overflows(value: int, _column: ColumnSchema) -> str | None:
+    return None if -_INT64 <= value < _INT64 else f"{value} is not a whole number of 64 bits"
+
+
+def _outside_categories(value: str, column: ColumnSchema) -> str | None:
+    known = column.categories or ()
+    return None if value in known else category_message(value, column)
+
+
+def _outside_range(value: Any, column: ColumnSchema) -> str | None:
+    low, high = bound_of(column, column.minimum), bound_of(column, column.maximum)
+    inside = (low is None or low <= value) and (high is None or value <= high)
+    return None if inside else range_message(value, column)
+
+
+def _infinite(value: float, _column: ColumnSchema) -> str | None:
+    return f"{value} is not finite" if math.isinf(value) else None
 
 
 def _parse_one_by_one(
-    values: list[object], column: ColumnSchema, dtype: pl.DataType
-) -> tuple[Cast, list[FieldError]]:
-    parse, errors, cleaned = _PARSERS[column.kind], [], []
+    values: list[Any], column: ColumnSchema
+) -> tuple[list[Any], list[FieldError]]:
+    parse = _PARSERS[column.kind]
+    errors: list[FieldError] = []
+    cleaned: list[Any] = []
     for row, value in enumerate(values):
         plain = value.item() if isinstance(value, np.generic) else value
         try:
             cleaned.append(None if _missing(plain) else parse(plain, column))
         except (TypeError, ValueError, OverflowError) as error:
             cleaned.append(None)
-            errors.append(FieldError(row=row, column=column.name, code="type", message=str(error)))
-    refused = np.zeros(len(values), dtype=bool)
-    refused[[error.row for error in errors]] = True
-    series = pl.Series(column.name, cleaned, dtype=dtype)
-    return Cast(values=series, refused=pl.Series(refused)), errors
+            message = str(error)
+            errors.append(FieldError(row=row, column=column.name, code="type", message=message))
+    return cleaned, errors
 
 
 def _missing(value: object) -> bool:
@@ -96,7 +157,7 @@ def _refused(value: object, wanted: str) -> TypeError:
     return TypeError(f"{shown} ({type(value).__name__}) is not {wanted}")
 
 
-def _integer(value: object, column: ColumnSchema) -> int:
+def _integer(value: object, _column: ColumnSchema) -> int:
     if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -106,7 +167,7 @@ def _integer(value: object, column: ColumnSchema) -> int:
     return value
 
 
-def _number(value: object, column: ColumnSchema) -> float:
+def _number(value: object, _column: ColumnSchema) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refused(value, "a number")
     try:
@@ -115,13 +176,13 @@ def _number(value: object, column: ColumnSchema) -> float:
         raise _refused(value, "a number of 64 bits") from error
 
 
-def _boolean(value: object, column: ColumnSchema) -> bool:
+def _boolean(value: object, _column: ColumnSchema) -> bool:
     if not isinstance(value, bool):
         raise _refused(value, "true or false")
     return value
 
 
-def _text(value: object, column: ColumnSchema) -> str:
+def _text(value: object, _column: ColumnSchema) -> str:
     if not isinstance(value, str):
         raise _refused(value, "text")
     value.encode()
@@ -141,7 +202,7 @@ def _datetime(value: object, column: ColumnSchema) -> datetime:
     return moment
 
 
-def _date(value: object, column: ColumnSchema) -> date:
+def _date(value: object, _column: ColumnSchema) -> date:
     try:
         day = date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
@@ -151,7 +212,7 @@ def _date(value: object, column: ColumnSchema) -> date:
     return day
 
 
-def _time(value: object, column: ColumnSchema) -> time:
+def _time(value: object, _column: ColumnSchema) -> time:
     try:
         moment = time.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
@@ -161,7 +222,7 @@ def _time(value: object, column: ColumnSchema) -> time:
     return moment
 
 
-def _duration(value: object, column: ColumnSchema) -> timedelta:
+def _duration(value: object, _column: ColumnSchema) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):

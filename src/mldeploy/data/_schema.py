@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self, final
 
@@ -10,7 +12,7 @@ import polars as pl
 import pydantic
 
 from mldeploy._record import Record
-from mldeploy.data._check import Cast, cast_column, errors_of, surprises_of
+from mldeploy.data._check import Cast, cast_frame, errors_of, surprises_of
 from mldeploy.data._column import ColumnSchema, kind_of
 from mldeploy.data._roles import Roles
 from mldeploy.data._rows import parse_rows
@@ -60,8 +62,8 @@ class Schema(Record):
 
     @pydantic.model_validator(mode="after")
     def _refuse_duplicates(self) -> Self:
-        if len(set(self.names)) != len(self.names):
-            raise DuplicateColumnsError(sorted({n for n in self.names if self.names.count(n) > 1}))
+        if repeated := [name for name, n in Counter(self.names).items() if n > 1]:
+            raise DuplicateColumnsError(repeated)
         return self
 
     @classmethod
@@ -83,6 +85,8 @@ class Schema(Record):
         if not isinstance(data, pl.DataFrame):
             target = () if data.roles.target is None else (data.roles.target,)
             data = data.polars().select(*data.roles.features, *target)
+        reals = [name for name, dtype in data.schema.items() if dtype.is_float()]
+        data = data.with_columns(pl.col(reals).fill_nan(None)) if reals else data
         return cls(columns=tuple(_infer_column(column) for column in data.get_columns()))
 
     @property
@@ -90,13 +94,16 @@ class Schema(Record):
         """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)
 
+    @cached_property
+    def _by_name(self) -> dict[str, ColumnSchema]:
+        return {column.name: column for column in self.columns}
+
     def __getitem__(self, name: str) -> ColumnSchema:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise InvalidDataError(
-            f"the schema has no column {name!r}; it has {', '.join(map(repr, self.names[:20]))}"
-        )
+        if name not in self._by_name:
+            raise InvalidDataError(
+                f"the schema has no column {name!r}; it has {list(self.names[:20])}"
+            )
+        return self._by_name[name]
 
     def edit(self, name: str, **changes: Any) -> Schema:
         """Return the schema with some settings of one column changed; see `ColumnSchema`."""
@@ -145,22 +152,18 @@ class Schema(Record):
         SchemaMismatchError
             If columns are missing.
         """
-        self._require(frame)
         return tuple(
             error
-            for column in self.columns
-            for error in errors_of(
-                cast_column(frame[column.name], column), frame[column.name], column, limit
-            )
+            for cast, column in self._casts(frame)
+            for error in errors_of(cast, column, limit)
         )
 
     def surprises(self, frame: pl.DataFrame, *, limit: int = 1_000) -> tuple[FieldError, ...]:
         """List the values that are accepted though none like them was seen: see `check`."""
-        self._require(frame)
         return tuple(
             error
-            for column in self.columns
-            for error in surprises_of(cast_column(frame[column.name], column), column, limit)
+            for cast, column in self._casts(frame)
+            for error in surprises_of(cast, column, limit)
         )
 
     def enforce(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -177,16 +180,11 @@ class Schema(Record):
         InvalidRowsError
             If the schema refuses a value; `errors` lists them.
         """
-        self._require(frame)
-        casts = [cast_column(frame[column.name], column) for column in self.columns]
-        errors = [
-            error
-            for cast, column in zip(casts, self.columns, strict=True)
-            for error in errors_of(cast, frame[column.name], column, 1_000)
-        ]
+        casts = self._casts(frame)
+        errors = [error for cast, column in casts for error in errors_of(cast, column, 1_000)]
         if errors:
             raise InvalidRowsError(errors)
-        return pl.DataFrame([_final(c, s) for c, s in zip(casts, self.columns, strict=True)])
+        return pl.DataFrame([_final(cast, column) for cast, column in casts])
 
     def parse_rows(
         self, rows: Sequence[Mapping[str, object]]
@@ -212,10 +210,11 @@ class Schema(Record):
         """
         return parse_rows(rows, self.columns)
 
-    def _require(self, frame: pl.DataFrame) -> None:
+    def _casts(self, frame: pl.DataFrame) -> list[tuple[Cast, ColumnSchema]]:
         known = set(frame.columns)
         if missing := [name for name in self.names if name not in known]:
             raise SchemaMismatchError(missing=missing)
+        return list(zip(cast_frame(frame, self.columns), self.columns, strict=True))
 
 
 def _final(cast: Cast, schema: ColumnSchema) -> pl.Series:
@@ -226,8 +225,6 @@ def _final(cast: Cast, schema: ColumnSchema) -> pl.Series:
 
 def _infer_column(column: pl.Series) -> ColumnSchema:
     dtype, kind = column.dtype, kind_of(column.dtype)
-    if kind == "number":
-        column = column.fill_nan(None)
     settings: dict[str, Any] = {"nullable": column.null_count() > 0}
     if kind in ("integer", "number", "datetime", "date"):
         settings |= {"minimum": column.min(), "maximum": column.max()}
