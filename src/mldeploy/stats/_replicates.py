@@ -126,7 +126,7 @@ def replicate(
     rng: np.random.Generator,
 ) -> Replicates:
     """Evaluate a statistic on all rows, on resamples, and with groups left out."""
-    value = statistic(np.ones(n_rows))
+    value = finite_value(statistic(np.ones(n_rows)))
     chunks = draws(n_units, n_resamples=n_resamples, width=n_rows, rng=rng)
     spread = (row if codes is None else row[codes] for chunk in chunks for row in chunk)
     resampled = np.fromiter((statistic(weights) for weights in spread), np.float64)
@@ -165,8 +165,7 @@ def replicate_ratio(
 
 def replicates_of(value: float, resampled: Floats, *, influence: Floats) -> Replicates:
     """Keep what is defined, and refuse a statistic that too often is not."""
-    if not math.isfinite(value):
-        raise ValueError(f"the statistic is {value} on all rows; it must be a finite number there")
+    finite_value(value)
     defined = resampled[np.isfinite(resampled)]
     n_undefined = resampled.size - defined.size
     if n_undefined > _MAX_UNDEFINED * resampled.size:
@@ -178,6 +177,13 @@ def replicates_of(value: float, resampled: Floats, *, influence: Floats) -> Repl
     spread = float((known**2).sum())
     acceleration = float((known**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
     return Replicates(value=float(value), resampled=defined, acceleration=acceleration)
+
+
+def finite_value(value: float) -> float:
+    """Return what a statistic gave on all rows, or refuse it."""
+    if not math.isfinite(value):
+        raise ValueError(f"the statistic is {value} on all rows; it must be a finite number there")
+    return value
 
 
 def random_groups(n_units: int, *, n_groups: int, rng: np.random.Generator) -> Ints:
