@@ -160,9 +160,7 @@ def _without_rows() -> Iterable[Metric]:
     yield _lower("age", unit="s", lowest=0.0, **data)
     yield _higher("row_count", lowest=0.0, **data)
     yield _higher("label_coverage", **data, **_share)
-    yield _lower("bundle_size", unit="MB", **resource)
-    yield _lower("peak_memory", unit="MB", **resource)
-    yield _lower("start_time", unit="s", **resource)
+    yield _lower("model_size", unit="MB", **resource)
 
 
 def find_metric(name: str) -> Metric:

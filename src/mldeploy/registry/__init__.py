@@ -1,3 +1,8 @@
-"""registry."""
+"""Which bundles exist, with what evidence, and which of them serve."""
 
-__all__: list[str] = []
+from mldeploy.registry._records import ModelVersion, Promotion
+from mldeploy.registry._registry import CHAMPION, Registry
+from mldeploy.registry._rules import SELF_APPROVAL
+from mldeploy.registry._sign_offs import SignOffs
+
+__all__ = ["CHAMPION", "SELF_APPROVAL", "ModelVersion", "Promotion", "Registry", "SignOffs"]

@@ -1,0 +1,68 @@
+"""Where the model may decide by itself, learnt on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from typing_extensions import override
+
+from mldeploy.data import Dataset
+from mldeploy.evidence import Finding, Report, Severity, Verdict
+from mldeploy.model import Model
+from mldeploy.problem import Problem, Route, Routing
+from mldeploy.stats import wilson
+from mldeploy.validation._base import Validator
+
+_NAME = "automatic_share"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class AutonomyValidator(Validator):
+    """Make the problem's autonomy policy concrete: from which confidence on answers may stand.
+
+    The finding carries the routing; `routing_from` reads it, and the bundle takes it along, so
+    that what serves is what was judged.
+    """
+
+    @override
+    def _validate(
+        self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
+    ) -> Iterator[Finding]:
+        routing = problem.autonomy.calibrate(model.scored_rows(dataset))
+        automatic = routing.coverage if routing.certain is Route.AUTOMATIC else 0.0
+        share = wilson(round(automatic * routing.n), routing.n)
+        impossible = routing.certain is Route.REVIEW
+        yield Finding(
+            check=type(self).__name__,
+            name=_NAME,
+            verdict=Verdict.INSUFFICIENT if impossible else Verdict.PASS,
+            severity=Severity.WARNING if impossible else Severity.INFO,
+            summary=_in_words(routing),
+            action="Lower the promise, or improve the model." if impossible else "",
+            estimate=share.value,
+            interval=share.interval,
+            n=routing.n,
+            details=routing.to_jsonable(),
+        )
+
+
+def routing_from(report: Report) -> Routing | None:
+    """Return the routing that a validation found; None if no `AutonomyValidator` took part."""
+    found = report.select(name=_NAME)
+    return Routing.model_validate(found[-1].details) if found else None
+
+
+def _in_words(routing: Routing) -> str:
+    if routing.certain is Route.ADVICE:
+        return "People decide every time; the model advises."
+    if routing.uncertain is Route.AUTOMATIC:
+        return "The model decides every time."
+    if routing.certain is Route.REVIEW:
+        return "No confidence keeps the promised error, so people decide every time."
+    return (
+        f"The model decides alone from a confidence of {routing.min_confidence:.3f} on, with "
+        f"{routing.error or 0:.2%} wrong there; people decide on the rest."
+    )

@@ -1,0 +1,111 @@
+"""The criteria of the problem, judged on held-out rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+from tqdm.auto import tqdm
+from typing_extensions import override
+
+from mldeploy.data import Dataset
+from mldeploy.evidence import Finding, Severity, Verdict
+from mldeploy.model import Model, SkopsFormat
+from mldeploy.problem import Criterion, Judge, MetricKind, Problem, ScoredRows
+from mldeploy.stats import Estimate, Interval
+from mldeploy.validation._base import Validator
+from mldeploy.validation._rivals import rivals_of
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class CriteriaValidator(Validator):
+    """Judge every criterion of the problem that is measured on rows, on its interval.
+
+    Baselines that were trained beside the model, and the champion, answer the same rows.
+    Latencies are measured here, one row at a time and without a server: a rehearsal where the
+    model will run is stricter.
+
+    Attributes
+    ----------
+    n_latency_rows : int
+        Rows that are answered one by one, when a criterion asks for a latency.
+    random_state : int
+        Seed of the bootstrap and of the choice of those rows.
+    """
+
+    n_latency_rows: int = 600
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_latency_rows < 100:
+            raise ValueError(f"{self.n_latency_rows=} cannot tell a tail; time at least 100 rows")
+
+    @override
+    def _validate(
+        self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
+    ) -> Iterator[Finding]:
+        check = type(self).__name__
+        of_rows = [k for k in problem.criteria if k.metric.kind is not MetricKind.DATA]
+        columns = sorted({column for k in of_rows for column in k.used_columns})
+        rows = model.scored_rows(dataset, columns=columns)
+        judge = Judge(
+            check=check,
+            rivals=rivals_of(model, dataset, champion=champion, columns=columns),
+            random_state=self.random_state,
+        )
+        timed: ScoredRows | None = None
+        for criterion in tqdm(problem.criteria, desc="criteria", delay=1, leave=False):
+            if criterion.metric.kind is MetricKind.LATENCY:
+                timed = timed or self._timed(model, dataset, rows)
+                yield from judge.judge(criterion, timed)
+            elif criterion.metric.kind is MetricKind.RESOURCE:
+                yield judge.judge_estimate(criterion, _model_size(model))
+            elif criterion.metric.kind is MetricKind.DATA:
+                yield _judged_elsewhere(check, criterion)
+            else:
+                yield from judge.judge(criterion, rows)
+
+    def _timed(self, model: Model, dataset: Dataset, rows: ScoredRows) -> ScoredRows:
+        """Answer some rows one by one and return them with how long each took."""
+        rng = np.random.default_rng(self.random_state)
+        chosen = rng.choice(
+            len(dataset), size=min(self.n_latency_rows, len(dataset)), replace=False
+        )
+        seconds = seconds_per_row(model, dataset.take(chosen))
+        return replace(rows.take(chosen), latency=seconds)
+
+
+def seconds_per_row(model: Model, dataset: Dataset) -> npt.NDArray[np.float64]:
+    """Return how long the model takes for each row on its own, after three to warm up."""
+    X = dataset.X()
+    for i in range(min(3, len(X))):
+        model.predict(X.iloc[i : i + 1])
+    seconds = np.empty(len(X))
+    for i in range(len(X)):
+        start = time.perf_counter()
+        model.predict(X.iloc[i : i + 1])
+        seconds[i] = time.perf_counter() - start
+    return seconds
+
+
+def _model_size(model: Model) -> Estimate:
+    """Return the size of the stored model in MB, which is known exactly."""
+    size = len(SkopsFormat().dump(model.estimator)) / 1e6
+    exact = Interval(low=size, high=size, confidence=0.95)
+    return Estimate(value=size, interval=exact, n=1, method="exact")
+
+
+def _judged_elsewhere(check: str, criterion: Criterion) -> Finding:
+    return Finding(
+        check=check,
+        name=criterion.metric.name,
+        verdict=Verdict.PASS,
+        severity=Severity.INFO,
+        summary=f"{criterion}: judged on the data, when it is assessed and monitored.",
+        criterion=criterion.digest,
+    )

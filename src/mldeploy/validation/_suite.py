@@ -1,0 +1,41 @@
+"""Several validators as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from tqdm.auto import tqdm
+from typing_extensions import override
+
+from mldeploy.data import Dataset
+from mldeploy.evidence import Finding
+from mldeploy.model import Model
+from mldeploy.problem import Problem
+from mldeploy.validation._base import Validator
+
+
+@final
+@dataclass(frozen=True)
+class ValidatorSuite(Validator):
+    """Several validators as one; the findings come in their order.
+
+    Attributes
+    ----------
+    validators : tuple of Validator
+        At least one.
+    """
+
+    validators: tuple[Validator, ...]
+
+    def __post_init__(self) -> None:
+        if not self.validators:
+            raise ValueError("a suite needs at least one validator")
+
+    @override
+    def _validate(
+        self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
+    ) -> Iterator[Finding]:
+        for validator in tqdm(self.validators, desc="validate", delay=1, leave=False):
+            yield from validator.validate(model, dataset, problem, champion=champion).findings
