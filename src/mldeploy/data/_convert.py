@@ -160,21 +160,32 @@ def _series_from_pandas(name: str, column: pd.Series[Any]) -> pl.Series:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _from_category(name, column)
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        values = column.to_numpy()
+        return pl.Series(name, values.astype(np.float32) if dtype == np.float16 else values)
+    return _from_extension(name, column)
+
+
+def _from_extension(name: str, column: pd.Series[Any]) -> pl.Series:
+    dtype = column.dtype
     if isinstance(dtype, pd.DatetimeTZDtype):
         naive = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
         instants = pl.Series(name, naive).dt.replace_time_zone("UTC")
         return instants.dt.convert_time_zone(_zone_name(dtype.tz))
-    if isinstance(dtype, pd.StringDtype):
-        if dtype.storage == "pyarrow":
-            return pl.Series(name, column.array.__arrow_array__(), dtype=pl.String)
+    if isinstance(dtype, pd.StringDtype) and dtype.storage != "pyarrow":
         texts = column.astype(object).where(column.notna(), None)
         return pl.Series(name, texts.to_list(), dtype=pl.String)
-    if isinstance(dtype, np.dtype) and dtype.kind != "O":
-        values = column.to_numpy()
-        if dtype == np.float16:
-            values = values.astype(np.float32)
-        return pl.Series(name, values)
+    if isinstance(dtype, pd.StringDtype | pd.ArrowDtype):
+        return pl.Series(name, column.array.__arrow_array__())
+    if hasattr(dtype, "numpy_dtype"):
+        return _from_masked(name, column, dtype.numpy_dtype)
     return _from_objects(name, column)
+
+
+def _from_masked(name: str, column: pd.Series[Any], numpy_dtype: np.dtype[Any]) -> pl.Series:
+    known = pl.Series(column.notna().to_numpy())
+    values = pl.Series(name, column.to_numpy(numpy_dtype, na_value=numpy_dtype.type(0)))
+    return values.set(~known, None)
 
 
 def _from_category(name: str, column: pd.Series[Any]) -> pl.Series:
