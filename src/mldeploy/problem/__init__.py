@@ -12,7 +12,7 @@ from mldeploy.problem._autonomy import (
 from mldeploy.problem._builtin import builtin_metrics, find_metric
 from mldeploy.problem._criterion import Criterion, Rival
 from mldeploy.problem._judge import Judge, Rivals
-from mldeploy.problem._measure import compare, measure
+from mldeploy.problem._measure import compare, measure, point_value
 from mldeploy.problem._metric import Direction, Metric, MetricKind, Needs, Statistic
 from mldeploy.problem._problem import Problem
 from mldeploy.problem._rows import ScoredRows
@@ -46,4 +46,5 @@ __all__ = [
     "find_metric",
     "from_scorer",
     "measure",
+    "point_value",
 ]

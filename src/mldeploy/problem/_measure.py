@@ -87,6 +87,30 @@ def measure(
     )
 
 
+def point_value(metric: Metric, rows: ScoredRows) -> float:
+    """Return a metric of scored rows without its interval, where only its value is needed.
+
+    Raises
+    ------
+    NotMeasurableError
+        If the metric has no value on these rows.
+
+    Examples
+    --------
+    >>> from mldeploy.problem import Task, find_metric
+    >>> rows = ScoredRows(task=Task.BINARY, y_true=np.array([0, 1]), y_pred=np.array([1, 1]))
+    >>> point_value(find_metric("recall"), rows)
+    1.0
+    """
+    _must_be_measurable(metric, rows)
+    if metric.quantile is not None and rows.latency is not None:
+        return float(np.quantile(rows.latency, metric.quantile, method="higher"))
+    value = _statistic(metric, rows, answers_for(metric, rows))(np.ones(len(rows)))
+    if not np.isfinite(value):
+        raise NotMeasurableError(f"no row counts towards {metric.name}")
+    return value
+
+
 def compare(
     metric: Metric,
     rows: ScoredRows,

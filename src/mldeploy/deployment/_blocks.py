@@ -1,0 +1,53 @@
+"""Answers of two versions, cut into blocks of time that count as one observation each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+CHAMPION, CANDIDATE = "champion", "candidate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The answers of both versions within one stretch of time."""
+
+    champion: pl.DataFrame
+    candidate: pl.DataFrame
+
+
+def blocks_of(outcomes: pl.DataFrame, *, every: timedelta, min_rows: int) -> tuple[Block, ...]:
+    """Cut answers into blocks of `every`, joined until each version has `min_rows` answers.
+
+    Where a block ends depends on how many answers there are, never on what they are, so a mean
+    over blocks is not biased. What remains at the end and is too short waits for more.
+    """
+    rows = outcomes.filter(pl.col("arm").is_in([CHAMPION, CANDIDATE])).with_columns(
+        pl.col("error").is_not_null().alias("failed"),
+        pl.col("time").dt.truncate(every).alias("block"),
+    )
+    counts = (
+        rows.group_by("block")
+        .agg(
+            (pl.col("arm") == CHAMPION).sum().alias(CHAMPION),
+            (pl.col("arm") == CANDIDATE).sum().alias(CANDIDATE),
+        )
+        .sort("block")
+    )
+    number, champion, candidate, numbers = 0, 0, 0, []
+    for theirs, ours in counts.select(CHAMPION, CANDIDATE).iter_rows():
+        champion, candidate = champion + theirs, candidate + ours
+        numbers.append(number)
+        if min(champion, candidate) >= min_rows:
+            number, champion, candidate = number + 1, 0, 0
+    complete = counts.select("block").with_columns(pl.Series("number", numbers, dtype=pl.Int64))
+    numbered = rows.join(complete, on="block").filter(pl.col("number") < number)
+    return tuple(
+        Block(
+            champion=part.filter(pl.col("arm") == CHAMPION),
+            candidate=part.filter(pl.col("arm") == CANDIDATE),
+        )
+        for part in numbered.partition_by("number", maintain_order=False)
+    )

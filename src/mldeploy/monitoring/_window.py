@@ -1,0 +1,132 @@
+"""What a monitor looks at: a slice of time, and what it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import final
+
+import polars as pl
+
+from mldeploy.data import Dataset, Profile
+from mldeploy.errors import InvalidDataError
+from mldeploy.evidence import html_fragment, html_table
+from mldeploy.model import Signature
+from mldeploy.problem import Problem, ScoredRows
+from mldeploy.serving import scored_rows_of
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What was asked and answered in a slice of time, with the labels known by now.
+
+    Attributes
+    ----------
+    answers : polars.DataFrame
+        Rows of the prediction log from `start` to `end`, with the columns ``label`` and
+        ``label_time``, null where no label is known by `as_of`.
+    start, end : datetime
+        The slice of time: from `start` (included) to `end` (left out), with zone.
+    as_of : datetime
+        Now; labels that came later are not in `answers`.
+    problem : Problem
+        What the answers are for.
+    signature : Signature
+        What the model asks for and answers.
+    rejected, dropped : int
+        Requests that the schema refused, and answers that the log had to drop.
+    """
+
+    answers: pl.DataFrame
+    start: datetime
+    end: datetime
+    as_of: datetime
+    problem: Problem
+    signature: Signature
+    rejected: int = 0
+    dropped: int = 0
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise InvalidDataError(f"the window is empty: it ends at {self.end} or before")
+        for column in ("time", "prediction", "error", "label"):
+            if column not in self.answers.columns:
+                raise InvalidDataError(f"the answers of a window need the column {column!r}")
+
+    def __len__(self) -> int:
+        return self.answers.height
+
+    @cached_property
+    def answered(self) -> pl.DataFrame:
+        """The answers that did not fail."""
+        return self.answers.filter(pl.col("error").is_null())
+
+    @cached_property
+    def matured(self) -> pl.DataFrame:
+        """The answers old enough that their labels should be known, and are.
+
+        Judging "the labels so far" would be biased: which labels come first is no accident.
+        """
+        old = pl.col("time") <= self.as_of - self.problem.label_delay
+        return self.answered.filter(old & pl.col("label").is_not_null())
+
+    @property
+    def is_mature(self) -> bool:
+        """Whether every label of the window should be known by now."""
+        return self.end + self.problem.label_delay <= self.as_of
+
+    def scored(self, *, columns: Sequence[str] = ()) -> ScoredRows:
+        """Return the matured answers as rows that the judge understands."""
+        return scored_rows_of(self.matured, self.problem, self.signature, columns=columns)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """Profile of the features and of the model's answers."""
+        return profile_of(self.answered, self.signature)
+
+    def _repr_html_(self) -> str:
+        labelled = self.answers["label"].count()
+        facts = [
+            ("from", self.start.isoformat()),
+            ("to", self.end.isoformat()),
+            ("answers", f"{len(self):,}"),
+            ("with labels", f"{labelled:,}"),
+            ("mature", "yes" if self.is_mature else "not yet"),
+        ]
+        return html_fragment(html_table(("Window", ""), facts))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What a window is judged by.
+
+    Attributes
+    ----------
+    profile : Profile
+        Of the features and of the model's answers, on rows from before the deployment.
+    scored : ScoredRows
+        The rows on which the model was validated, with what it answered.
+    history : tuple of Profile
+        Profiles of past ordinary windows, of the same length as the one to be judged, oldest
+        first. With about six or more, drift is judged by the reference's own past.
+    past : tuple of ScoredRows
+        Matured answers of past windows since the model was promoted, oldest first: a slow
+        decay shows over many windows, not in one.
+    """
+
+    profile: Profile
+    scored: ScoredRows
+    history: tuple[Profile, ...] = field(default=())
+    past: tuple[ScoredRows, ...] = field(default=())
+
+
+def profile_of(answers: pl.DataFrame, signature: Signature) -> Profile:
+    """Return the profile of the features and, as further columns, of the model's answers."""
+    names = [c.name for c in signature.inputs.columns if c.name in answers.columns]
+    outputs = [c for c in ("prediction", "score") if c in answers.columns]
+    scalar = [c for c in outputs if not isinstance(answers.schema[c], pl.List | pl.Array)]
+    return Dataset.of(answers.select(*names, *scalar)).profile()
