@@ -109,8 +109,12 @@ class SQLiteDatabase:
         with self._my_turn(), self._translated():
             connection = self._patiently(lambda: _begin(self._engines.writing))
             with connection:
-                yield connection
-                connection.commit()
+                try:
+                    yield connection
+                    connection.commit()
+                except BaseException:
+                    _roll_back(connection)
+                    raise
 
     def problems(self) -> list[str]:
         """Return what SQLite's own check of the file says."""
@@ -290,6 +294,20 @@ def _shorten_log(connection: sa.Connection) -> None:
     with suppress(sqlite3.Error):
         raw.execute("PRAGMA busy_timeout=0")
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    """Leave no transaction open in a connection that goes back to the pool.
+
+    After a commit that failed, SQLAlchemy takes the transaction for finished; SQLite may not.
+    """
+    connection.rollback()
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    with suppress(sqlite3.Error):
+        raw.rollback()
+    if raw.in_transaction:
+        connection.invalidate()
 
 
 def _begin(engine: sa.Engine) -> sa.Connection:
