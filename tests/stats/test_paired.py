@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from scipy import stats as reference
 from mldeploy.stats import (
     bonett_price,
     mcnemar_midp,
+    paired_bootstrap,
     paired_bootstrap_ratio,
     paired_proportions,
 )
@@ -172,3 +175,31 @@ def test_ratio_comparison_is_the_difference_of_the_ratios() -> None:
 
     assert comparison.difference == pytest.approx((a.sum() - b.sum()) / cases.sum())
     assert comparison.interval.contains(comparison.difference)
+
+
+def test_precision_of_two_models_is_compared_over_their_own_denominators() -> None:
+    """Both paths draw the same units from the same generator."""
+    rng = np.random.default_rng(6)
+    y = rng.random(120) < 0.4
+    a, b = (rng.random((2, 120)) < 0.3) | y
+    units = np.arange(120) // 2
+
+    def precision_of(said: np.ndarray) -> Callable[[np.ndarray], float]:
+        return lambda weights: float((said & y) @ weights / (said @ weights))
+
+    general = paired_bootstrap(
+        precision_of(a), precision_of(b), n_rows=120, units=units, rng=np.random.default_rng(7)
+    )
+    fast = paired_bootstrap_ratio(a & y, b & y, a, b, units=units, rng=np.random.default_rng(7))
+
+    assert fast.difference == pytest.approx(general.difference)
+    assert fast.interval.low == pytest.approx(general.interval.low, abs=0.01)
+    assert fast.interval.high == pytest.approx(general.interval.high, abs=0.01)
+    assert fast.p_value == pytest.approx(general.p_value, abs=0.02)
+
+
+def test_a_model_that_never_says_yes_has_no_precision_to_compare() -> None:
+    with pytest.raises(ValueError, match="on all rows"):
+        paired_bootstrap_ratio(
+            [1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0], rng=np.random.default_rng(0)
+        )

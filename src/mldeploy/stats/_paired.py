@@ -188,13 +188,14 @@ def paired_bootstrap_ratio(
     numerator_a: npt.ArrayLike,
     numerator_b: npt.ArrayLike,
     denominator: npt.ArrayLike | None = None,
+    denominator_b: npt.ArrayLike | None = None,
     *,
     units: npt.ArrayLike | None = None,
     n_resamples: int = 1000,
     confidence: float = 0.95,
     rng: np.random.Generator,
 ) -> Comparison:
-    """Compare two means, or two ratios over one denominator, on the same rows.
+    """Compare two means, or two ratios of sums, on the same rows: fast on millions of rows.
 
     Parameters
     ----------
@@ -202,7 +203,10 @@ def paired_bootstrap_ratio(
         What each row adds above the line for the first and the second model, such as its
         absolute error; finite.
     denominator : array-like of shape (n_rows,), optional
-        What each row adds below the line for both; 1 for each by default.
+        What each row adds below the line; 1 for each by default.
+    denominator_b : array-like of shape (n_rows,), optional
+        The same for the second model, where it differs: precision counts other rows for
+        either.
     units : array-like of shape (n_rows,), optional
         What the rows belong to, when rows of one unit are alike.
     n_resamples : int, default=1000
@@ -235,9 +239,18 @@ def paired_bootstrap_ratio(
     below = np.ones(a.size)
     if denominator is not None:
         below = finite("denominator", denominator, length=a.size)
+    below_b = below
+    if denominator_b is not None:
+        below_b = finite("denominator_b", denominator_b, length=a.size)
     codes, n_units = codes_of(units, n_rows=a.size)
     replicates = replicate_ratio(
-        a - b, below, codes=codes, n_units=n_units, n_resamples=n_resamples, rng=rng
+        a,
+        below,
+        rival=(b, below_b),
+        codes=codes,
+        n_units=n_units,
+        n_resamples=n_resamples,
+        rng=rng,
     )
     return comparison_from(
         replicates, confidence=confidence, n=n_units, clustered=units is not None

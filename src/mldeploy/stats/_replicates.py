@@ -143,24 +143,35 @@ def replicate_ratio(
     above: Floats,
     below: Floats,
     *,
+    rival: tuple[Floats, Floats] | None = None,
     codes: Ints | None,
     n_units: int,
     n_resamples: int,
     rng: np.random.Generator,
 ) -> Replicates:
-    """Resample a ratio of two sums by drawing sums per unit, or per random group of units."""
-    columns = [per_unit(codes, column, n=n_units) for column in (above, below)]
+    """Resample a ratio of two sums, less that of a rival, by drawing sums per unit.
+
+    Many units are first pooled into random groups of equal size.
+    """
+    columns = [per_unit(codes, column, n=n_units) for column in (above, below, *(rival or ()))]
     if n_units > _N_GROUPS:
         groups = random_groups(n_units, n_groups=_N_GROUPS, rng=rng)
         columns = [per_unit(groups, column, n=_N_GROUPS) for column in columns]
     sums = np.column_stack(columns)
     chunks = draws(sums.shape[0], n_resamples=n_resamples, width=sums.shape[0], rng=rng)
-    drawn = np.concatenate([chunk @ sums for chunk in chunks])
-    total = sums.sum(axis=0)
-    value = total[0] / total[1] if total[1] else math.nan
-    undefined = np.full(drawn.shape[0], np.nan)
-    resampled = np.divide(drawn[:, 0], drawn[:, 1], out=undefined, where=drawn[:, 1] != 0)
-    return replicates_of(value, resampled, influence=sums[:, 0] - value * sums[:, 1])
+    resampled = np.concatenate([_ratios(chunk @ sums) for chunk in chunks])
+    values = _ratios(sums.sum(axis=0)[None])[0]
+    # The derivative of a ratio of sums in the weight of a unit.
+    influence = (sums[:, ::2] - values * sums[:, 1::2]) / sums[:, 1::2].sum(axis=0)
+    signs = np.array([1.0, -1.0])[: values.size]
+    return replicates_of(float(values @ signs), resampled @ signs, influence=influence @ signs)
+
+
+def _ratios(sums: Floats) -> Floats:
+    """Divide the even columns by the odd ones that follow them; NaN over 0."""
+    ratios = np.full((sums.shape[0], sums.shape[1] // 2), np.nan)
+    np.divide(sums[:, ::2], sums[:, 1::2], out=ratios, where=sums[:, 1::2] != 0)
+    return ratios
 
 
 def replicates_of(value: float, resampled: Floats, *, influence: Floats) -> Replicates:
