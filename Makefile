@@ -1,0 +1,79 @@
+# make example    set up, then follow a model from its problem to its retraining, on real flights
+# make test       set up, then pass all the tests
+# make check      every check there is, tests included: what CI runs
+# make test-fast  the tests that take a moment; `make lint docs bench lock changelog clean` as named
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint requirements.lock
+PROSE := README.md CONTRIBUTING.md Makefile changes docs
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help example test test-fast lint docs check bench lock changelog clean
+
+help:
+	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
+
+# --- set-up: each stamp is redone when what it was made from changes --------------------------
+
+$(VENV)/.pip:
+	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 found; say which: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/.example: $(VENV)/.pip pyproject.toml requirements.lock
+	$(INSTALL) --editable . --group examples
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
+	$(INSTALL) --editable ".[all]" --group dev --group examples
+	@touch $@ $(VENV)/.example
+
+# --- what people run --------------------------------------------------------------------------
+
+example: $(VENV)/.example
+	$(BIN)/python examples/late_arrivals.py $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(COVERAGE) $(ARGS)
+
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	$(BIN)/codespell src tests examples benchmarks $(PROSE)
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+check: COVERAGE = --cov --cov-report=term:skip-covered
+check: lint docs test
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+# --- what the project is kept with ------------------------------------------------------------
+
+lock: $(VENV)/.pip
+	$(PIP) install --quiet --group release
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+		--all-extras --group dev --group examples \
+		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock
+
+changelog: $(VENV)/.pip
+	$(PIP) install --quiet --group release
+	$(BIN)/towncrier build --yes --version "$(VERSION)"
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/reference/generated .coverage .coverage.* \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
