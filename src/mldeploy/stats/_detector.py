@@ -8,7 +8,6 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from mldeploy.stats._sequential import finite_blocks
 
@@ -128,7 +127,7 @@ class ShiryaevRoberts:
         """Natural logarithm of the evidence for a change, averaged over effects."""
         if not self.log_evidence:
             return -math.inf
-        return float(special.logsumexp(self.log_evidence) - math.log(len(self.log_evidence)))
+        return float(np.logaddexp.reduce(self.log_evidence) - math.log(len(self.log_evidence)))
 
     @property
     def m(self) -> float:

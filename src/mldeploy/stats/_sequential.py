@@ -8,12 +8,11 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from mldeploy.errors import InvalidDataError
 from mldeploy.stats._counts import Floats
 
-_LOG_GRID = np.linspace(-24.0, 12.0, 289)
+_LOG_GRID = np.linspace(-32.0, 12.0, 111)
 
 
 @final
@@ -123,7 +122,7 @@ class TEProcess:
         z = self.total / math.sqrt(squares) if squares > 0 else 0.0
         delta = np.asarray(self.effects)
         logs = _log_t_ratio(delta, z=z, n=self.n_blocks)
-        return float(special.logsumexp(logs) - math.log(delta.size))
+        return float(np.logaddexp.reduce(logs) - math.log(delta.size))
 
     def _believable_squares(self) -> float:
         floor = self.n_blocks * self.min_sd**2 + self.total**2 / self.n_blocks
@@ -140,11 +139,11 @@ def _log_t_ratio(delta: Floats, *, z: float, n: int) -> Floats:
     mode = (slope + np.sqrt(slope**2 + 4 * n)) / 2
     width = 1 / np.sqrt(mode**2 + n)
     v = mode * np.exp(_LOG_GRID * width)
-    log_integral = special.logsumexp(n * np.log(v) - v**2 / 2 + slope * v, axis=1) + np.log(
-        (_LOG_GRID[1] - _LOG_GRID[0]) * width[:, 0]
-    )
-    log_null = (n / 2 - 1) * math.log(2) + special.gammaln(n / 2)
-    ratio: Floats = log_integral - n * delta**2 / 2 - log_null
+    logs = n * np.log(v) - v**2 / 2 + slope * v
+    top = logs.max(axis=1)
+    area = np.exp(logs - top[:, None]).sum(axis=1) * (_LOG_GRID[1] - _LOG_GRID[0]) * width[:, 0]
+    log_null = (n / 2 - 1) * math.log(2) + math.lgamma(n / 2)
+    ratio: Floats = top + np.log(area) - n * delta**2 / 2 - log_null
     return ratio
 
 
