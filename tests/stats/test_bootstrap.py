@@ -166,6 +166,35 @@ def test_too_few_rows_of_a_class_are_refused() -> None:
         bootstrap_auc([1] + [0] * 30, [15.5, *range(30)], rng=np.random.default_rng(0))
 
 
+def test_perfect_separation_gets_the_interval_of_delong() -> None:
+    y, score = [0] * 20 + [1] * 20, range(40)
+
+    assert bootstrap_auc(y, score, rng=np.random.default_rng(0)) == delong(y, score)
+
+
+def test_infinite_scores_are_ranked_like_any_other() -> None:
+    y = np.tile([0, 1, 1, 0, 1], 20)
+    score = np.tile([-math.inf, math.inf, 1.0, 2.0, math.inf], 20)
+
+    infinite = bootstrap_auc(y, score, rng=np.random.default_rng(0))
+    ranked = bootstrap_auc(y, np.clip(score, -9, 9), rng=np.random.default_rng(0))
+
+    assert infinite == ranked
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        [1.0, math.nan, 2.0, 2.0],
+        ["a", None, "b", "b"],
+        np.array(["2026-01-01", "NaT", "2026-01-02", "2026-01-02"], dtype="datetime64[D]"),
+    ],
+)
+def test_rows_of_an_unknown_unit_are_refused(units: object) -> None:
+    with pytest.raises(ValueError, match="missing on 1 of 4 rows"):
+        bootstrap_ratio([1.0, 2.0, 3.0, 4.0], units=units, rng=np.random.default_rng(0))
+
+
 def test_bad_input_is_refused_with_a_reason() -> None:
     rng = np.random.default_rng(0)
     for call, reason in (

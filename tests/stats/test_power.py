@@ -164,6 +164,18 @@ def test_rows_of_units_are_counted_as_rows() -> None:
     assert rows_needed(estimate, threshold=5.5, n=1000) in {4000, 4001}
 
 
+def test_an_interval_that_reaches_the_edge_of_shares_is_taken_as_it_is() -> None:
+    """The logit of 0 has no distance; on the raw scale .1 of .2 needs four times the rows."""
+    estimate = Estimate(
+        value=0.2,
+        interval=Interval(low=0.0, high=0.4, confidence=0.95),
+        n=50,
+        method="BCa bootstrap",
+    )
+
+    assert rows_needed(estimate, threshold=0.1, n=50) in {200, 201}
+
+
 def test_a_threshold_already_excluded_needs_no_more_rows() -> None:
     assert rows_needed(wilson(90, 100), threshold=0.5, n=100) == 100
     assert rows_needed(wilson(50, 100), threshold=0.9, n=100) == 100

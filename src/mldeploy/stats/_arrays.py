@@ -94,11 +94,19 @@ def unit_codes(units: npt.ArrayLike, *, n_rows: int) -> tuple[Ints, int]:
     Raises
     ------
     ValueError
-        If there is not one unit per row, or fewer than two units.
+        If there is not one unit per row, one is missing, or there are fewer than two.
     """
     array = np.asarray(units)
     if array.shape != (n_rows,):
         raise ValueError(f"units has shape {array.shape}; pass one unit for each of {n_rows} rows")
+    missing = array != array  # noqa: PLR0124 - true of NaN and NaT only
+    if array.dtype == object:
+        missing = missing | np.fromiter((unit is None for unit in array), bool)
+    if np.any(missing):
+        raise ValueError(
+            f"units are missing on {np.count_nonzero(missing)} of {n_rows} rows; rows without "
+            "a known unit may belong together, so name their units or drop them"
+        )
     distinct, codes = np.unique(array, return_inverse=True)
     if distinct.size < 2:
         raise ValueError("all rows belong to one unit; two or more are needed to see variation")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mldeploy.stats._arrays import Floats, labels, vector
+from mldeploy.stats._arrays import Floats, Ints, labels, vector
 
 
 def roc_auc(
@@ -58,7 +58,7 @@ def roc_auc(
             raise ValueError("sample_weight holds negative weights; drop those rows")
     order = np.argsort(values)
     weight, positive, ordered = weight[order], positive[order], values[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    starts = starts_of_runs(ordered)
     of_positive = np.add.reduceat(np.where(positive, weight, 0.0), starts)
     of_negative = np.add.reduceat(np.where(positive, 0.0, weight), starts)
     n_pairs = of_positive.sum() * of_negative.sum()
@@ -95,6 +95,11 @@ def placements(positive: npt.NDArray[np.bool_], score: Floats) -> Placements:
     above = _share_below(of_negative, score[positive])
     below = 1 - _share_below(of_positive, score[~positive])
     return Placements(auc=float(above.mean()), of_positive=above, of_negative=below)
+
+
+def starts_of_runs(ordered: Floats) -> Ints:
+    """Return the positions at which a new value begins."""
+    return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
 
 
 def _share_below(ordered: Floats, values: Floats) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mldeploy.stats._arrays import Floats, Ints, finite, labels, vector
-from mldeploy.stats._auc import placements
+from mldeploy.stats._auc import placements, starts_of_runs
 from mldeploy.stats._delong import delong
 from mldeploy.stats._intervals import Comparison, Estimate, wilson
 from mldeploy.stats._replicates import (
@@ -223,7 +223,7 @@ def bootstrap_auc(
     order = np.argsort(score)
     # Without units the rows are exchangeable: draws may as well be made in sorted order.
     spread = None if codes is None else codes[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
+    starts = starts_of_runs(score[order])
     resampled = np.concatenate(
         [
             _areas(counts if spread is None else counts[:, spread], positive[order], starts)
