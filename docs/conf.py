@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -26,9 +27,11 @@ templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 suppress_warnings = [
-    "toc.empty_glob",
     "ref.citation",  # a source that the text does not cite by number is still its source
 ]
+logging.getLogger("sphinx.sphinx.directives.other").addFilter(
+    lambda record: getattr(record, "subtype", None) != "empty_glob"
+)
 
 html_theme = "furo"
 html_title = "mldeploy"
