@@ -26,6 +26,8 @@ __all__ = [
     "MissingExtraError",
     "NotFoundError",
     "NotMeasurableError",
+    "PredictionFailedError",
+    "PredictionLogError",
     "PromotionError",
     "SchemaMismatchError",
     "SerializationError",
@@ -33,6 +35,7 @@ __all__ = [
     "StoreBusyError",
     "StoreFullError",
     "StoreVersionError",
+    "UnfitDataError",
     "UnknownMetricError",
     "UnsupportedTaskError",
     "UntrustedTypesError",
@@ -123,6 +126,18 @@ class InvalidRowsError(InvalidDataError):
         shown = "; ".join(f"row {e.row}, {e.column!r}: {e.message}" for e in self.errors[:5])
         more = f"; and {len(self.errors) - 5} more" if len(self.errors) > 5 else ""
         super().__init__(f"{len(self.errors)} values are refused: {shown}{more}")
+
+
+class UnfitDataError(InvalidDataError):
+    """Data that an assessment found unfit for its problem; `reasons` says why."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        shown = "; ".join(self.reasons[:5])
+        super().__init__(
+            f"the data cannot carry this problem: {shown}. Mend it, or take responsibility with "
+            "data.waive([Waiver(...)], at=...)"
+        )
 
 
 class NotMeasurableError(InvalidDataError):
@@ -226,6 +241,14 @@ class StepFailedError(MLDeployError, RuntimeError):
             f"step {step!r} of run {run} failed: {cause}; mend it and call "
             f"project.run(..., resume={run!r}) to go on from there"
         )
+
+
+class PredictionFailedError(MLDeployError, RuntimeError):
+    """A model that raised on rows which its schema accepts."""
+
+
+class PredictionLogError(MLDeployError, OSError):
+    """Predictions that could not be written down, or a log that is closed."""
 
 
 class MissingExtraError(MLDeployError, ImportError):
