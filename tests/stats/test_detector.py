@@ -71,6 +71,12 @@ def test_an_alarm_stays_until_the_restart() -> None:
     assert calm.restart() == ShiryaevRoberts()
 
 
+def test_a_state_is_stored_and_read_back() -> None:
+    state = ShiryaevRoberts().update([1.0, -2.0, 9.0])
+
+    assert ShiryaevRoberts.model_validate_json(state.to_json()) == state
+
+
 def test_evidence_in_calm_averages_the_number_of_blocks() -> None:
     """E[M_n] = n: 4,000 streams of 5 blocks with effect .25, whose M has sd below 5."""
     rng = np.random.default_rng(0)

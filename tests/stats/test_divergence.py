@@ -87,13 +87,14 @@ def test_jensen_shannon_agrees_with_scipy(pair: Pair) -> None:
     assert jensen_shannon(*pair) == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
 @given(samples, samples)
 def test_kolmogorov_smirnov_agrees_with_scipy(a: list[int], b: list[int]) -> None:
     values = sorted({*a, *b})
     counts = [[sample.count(v) for v in values] for sample in (a, b)]
 
     assert ks_statistic(*counts) == pytest.approx(
-        scipy_stats.ks_2samp(a, b, method="exact").statistic
+        scipy_stats.ks_2samp(a, b, method="asymp").statistic
     )
 
 

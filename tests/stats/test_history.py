@@ -14,6 +14,7 @@ from mldeploy.stats import (
     history_limit,
     jensen_shannon,
     judge_against_history,
+    judge_rule_against_history,
     leave_one_out_distances,
     new_values,
     null_share_jump,
@@ -180,6 +181,20 @@ def test_exceedances_have_the_exact_chance_without_slack() -> None:
     breach = range_breach(ValueCounts.of([0.0]), ValueCounts.of([1.0]), slack=0)
 
     assert breach.p_value == 1.0
+
+
+def test_a_rule_is_judged_by_its_own_past() -> None:
+    """Past |effects| .02, .03, .04: .03 + 4 * .01 = .07."""
+    jump = null_share_jump(
+        n_missing_reference=0, n_reference=5000, n_missing_current=60, n_current=1000
+    )
+
+    decision = judge_rule_against_history(jump, [0.02, -0.03, 0.04])
+
+    assert decision.distance == pytest.approx(0.06)
+    assert decision.limit == pytest.approx(0.07)
+    assert not decision.alarm
+    assert judge_rule_against_history(jump, [0.0, 0.0, 0.0]).alarm
 
 
 def test_rules_refuse_empty_and_impossible_samples() -> None:

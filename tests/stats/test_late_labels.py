@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,6 +181,8 @@ def test_matured_rows_are_those_whose_label_should_have_come() -> None:
 
     assert matured(times, as_of=NOW, label_delay=delay).tolist() == [True, False, False]
     assert matured(aware, as_of=NOW, label_delay=delay).tolist() == [True, False]
+    column = pd.Series([*aware, pd.NaT])
+    assert matured(column, as_of=NOW, label_delay=delay).tolist() == [True, False, False]
 
 
 def test_nonsense_is_refused() -> None:

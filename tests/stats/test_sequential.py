@@ -122,6 +122,12 @@ def test_a_believed_spread_only_lowers_the_evidence() -> None:
     )
 
 
+def test_a_state_is_stored_and_read_back() -> None:
+    state = TEProcess(margin=0.1).update([0.2, 0.1, 0.4])
+
+    assert TEProcess.model_validate_json(state.to_json()) == state
+
+
 def test_no_blocks_and_blocks_at_the_margin_are_no_evidence() -> None:
     assert TEProcess().e_value == 1.0
     assert TEProcess().update([]).e_value == 1.0

@@ -1,5 +1,6 @@
 """Statistics that decide, as pure functions on arrays, each with its source."""
 
+from mldeploy.stats._alignment import AlignedCounts, align_categories, align_numbers
 from mldeploy.stats._auc import roc_auc
 from mldeploy.stats._bootstrap import bootstrap, bootstrap_auc, bootstrap_ratio, paired_bootstrap
 from mldeploy.stats._burn_rate import (
@@ -21,15 +22,10 @@ from mldeploy.stats._calibration import (
 )
 from mldeploy.stats._canary import (
     OutageGuard,
-    SafeTwoByTwo,
-    safe_two_by_two,
     sample_ratio_p_value,
 )
 from mldeploy.stats._counts import (
-    AlignedCounts,
     ValueCounts,
-    align_categories,
-    align_numbers,
     bin_counts,
     kept_levels,
     level_counts,
@@ -52,13 +48,9 @@ from mldeploy.stats._drift import (
 )
 from mldeploy.stats._history import (
     HistoryDecision,
-    RuleOutcome,
     history_limit,
     judge_against_history,
     leave_one_out_distances,
-    new_values,
-    null_share_jump,
-    range_breach,
 )
 from mldeploy.stats._intervals import (
     Comparison,
@@ -71,11 +63,9 @@ from mldeploy.stats._intervals import (
 )
 from mldeploy.stats._late_labels import (
     ReportingDelay,
-    WeightedMean,
     matured,
     reporting_delay,
     reporting_weights,
-    weighted_mean,
 )
 from mldeploy.stats._learning_curve import (
     Band,
@@ -98,9 +88,18 @@ from mldeploy.stats._power import (
     rows_needed,
 )
 from mldeploy.stats._resampled import corrected_resampled_t
+from mldeploy.stats._rules import (
+    RuleOutcome,
+    judge_rule_against_history,
+    new_values,
+    null_share_jump,
+    range_breach,
+)
 from mldeploy.stats._sequential import (
     TEProcess,
 )
+from mldeploy.stats._two_by_two import SafeTwoByTwo, safe_two_by_two
+from mldeploy.stats._weighted import WeightedMean, weighted_mean
 
 __all__ = [
     "AlignedCounts",
@@ -148,6 +147,7 @@ __all__ = [
     "holm_confidence",
     "jensen_shannon",
     "judge_against_history",
+    "judge_rule_against_history",
     "kept_levels",
     "ks_statistic",
     "leave_one_out_distances",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import final
+from typing import Self, final
 
 import numpy as np
 import numpy.typing as npt
+import pydantic
 
+from mldeploy._record import Record
 from mldeploy.stats._sequential import finite_blocks
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class ShiryaevRoberts:
+class ShiryaevRoberts(Record):
     r"""Shiryaev-Roberts e-detector: alarm when block statistics have risen, whenever that was.
 
     Feed it one standardised statistic a block, large when things are bad: for a day's AUC,
@@ -69,7 +69,8 @@ class ShiryaevRoberts:
     n_blocks: int = 0
     alarm_block: int | None = None
 
-    def __post_init__(self) -> None:
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Self:
         if not self.effects or min(self.effects) <= 0:
             raise ValueError(f"effects is {self.effects}; give at least one, all positive")
         if self.blocks_per_year < 1:
@@ -80,6 +81,7 @@ class ShiryaevRoberts:
             )
         if self.log_evidence and len(self.log_evidence) != len(self.effects):
             raise ValueError("log_evidence and effects differ in length; start afresh")
+        return self
 
     @property
     def threshold(self) -> float:
@@ -113,14 +115,16 @@ class ShiryaevRoberts:
         delta = np.asarray(self.effects)
         before = np.asarray(self.log_evidence or [-np.inf] * delta.size)
         log_m = np.logaddexp(before, 0.0) + delta * z - delta**2 / 2
-        after = replace(self, log_evidence=tuple(log_m.tolist()), n_blocks=self.n_blocks + 1)
+        after = self.model_copy(
+            update={"log_evidence": tuple(log_m.tolist()), "n_blocks": self.n_blocks + 1}
+        )
         if self.alarm_block is None and after.log_m >= math.log(self.threshold):
-            return replace(after, alarm_block=after.n_blocks)
+            return after.model_copy(update={"alarm_block": after.n_blocks})
         return after
 
     def restart(self) -> ShiryaevRoberts:
         """Return the detector as it was before the first block: after an alarm was dealt with."""
-        return replace(self, log_evidence=(), n_blocks=0, alarm_block=None)
+        return self.model_copy(update={"log_evidence": (), "n_blocks": 0, "alarm_block": None})
 
     @property
     def log_m(self) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import final
+from typing import Self, final
 
 import numpy as np
 import numpy.typing as npt
+import pydantic
 
+from mldeploy._record import Record
 from mldeploy.errors import InvalidDataError
 from mldeploy.stats._counts import Floats
 
@@ -16,8 +17,7 @@ _LOG_GRID = np.linspace(-32.0, 12.0, 111)
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class TEProcess:
+class TEProcess(Record):
     r"""Always-valid one-sided t-test of block values against a margin.
 
     Feed it one value a block (a minute's failure share of the canary less the champion's, an
@@ -76,11 +76,13 @@ class TEProcess:
     total: float = 0.0
     squares: float = 0.0
 
-    def __post_init__(self) -> None:
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Self:
         if not self.effects or min(self.effects) <= 0:
             raise ValueError(f"effects is {self.effects}; give at least one, all positive")
         if self.min_sd < 0:
             raise ValueError(f"min_sd is {self.min_sd}; a standard deviation is at least 0")
+        return self
 
     def update(self, block_values: npt.ArrayLike) -> TEProcess:
         """Return the state after more blocks.
@@ -101,11 +103,12 @@ class TEProcess:
             If a value is NaN or infinite; leave out a block without rows.
         """
         excess = finite_blocks(block_values) - self.margin
-        return replace(
-            self,
-            n_blocks=self.n_blocks + excess.size,
-            total=self.total + float(excess.sum()),
-            squares=self.squares + float((excess**2).sum()),
+        return self.model_copy(
+            update={
+                "n_blocks": self.n_blocks + excess.size,
+                "total": self.total + float(excess.sum()),
+                "squares": self.squares + float((excess**2).sum()),
+            }
         )
 
     @property
