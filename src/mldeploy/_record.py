@@ -82,7 +82,7 @@ class Record(pydantic.BaseModel):
 
     def to_jsonable(self) -> dict[str, Any]:
         """Return this record as plain JSON values."""
-        jsonable: dict[str, Any] = self.model_dump(mode="json")
+        jsonable: dict[str, Any] = json.loads(self.model_dump_json())
         return jsonable
 
     def to_json(self) -> str:

@@ -10,12 +10,12 @@ from typing import final
 
 import polars as pl
 
-from mldeploy.data import Dataset, Profile
+from mldeploy.data import Profile
 from mldeploy.errors import InvalidDataError
 from mldeploy.evidence import html_fragment, html_table
 from mldeploy.model import Signature
 from mldeploy.problem import Problem, ScoredRows
-from mldeploy.serving import scored_rows_of
+from mldeploy.serving import logged_name, scored_rows_of
 
 
 @final
@@ -125,8 +125,14 @@ class Reference:
 
 
 def profile_of(answers: pl.DataFrame, signature: Signature) -> Profile:
-    """Return the profile of the features and, as further columns, of the model's answers."""
-    names = [c.name for c in signature.inputs.columns if c.name in answers.columns]
-    outputs = [c for c in ("prediction", "score") if c in answers.columns]
-    scalar = [c for c in outputs if not isinstance(answers.schema[c], pl.List | pl.Array)]
-    return Dataset.of(answers.select(*names, *scalar)).profile()
+    """Return the profile of features, and of answers as ``model.prediction`` and ``.score``."""
+    inputs = {c.name: logged_name(c.name) for c in signature.inputs.columns}
+    features = [
+        pl.col(logged).alias(n) for n, logged in inputs.items() if logged in answers.columns
+    ]
+    outputs = [
+        pl.col(c).alias(f"model.{c}")
+        for c in ("prediction", "score")
+        if c in answers.columns and not answers.schema[c].is_nested()
+    ]
+    return Profile.of(answers.select(*features, *outputs))

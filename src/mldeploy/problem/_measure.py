@@ -20,6 +20,7 @@ from mldeploy.stats import (
     delong,
     delong_difference,
     paired_bootstrap,
+    paired_bootstrap_ratio,
     paired_proportions,
     quantile_interval,
     wilson,
@@ -155,6 +156,21 @@ def compare(
     if metric.name == "accuracy" and rows.weight is None:
         y = rows.y_true
         return paired_proportions(y == a, y == b, units=rows.unit, confidence=confidence, rng=rng)
+    if metric.per_row is not None:
+        above_a, below_a = sums_of(metric, better, a)
+        above_b, below_b = sums_of(metric, worse, b)
+        if not (below_a.any() and below_b.any()):
+            raise NotMeasurableError(f"no row counts towards {metric.name}")
+        return paired_bootstrap_ratio(
+            above_a,
+            above_b,
+            below_a,
+            below_b,
+            units=rows.unit,
+            n_resamples=_RESAMPLES_OF_SUMS,
+            confidence=confidence,
+            rng=rng,
+        )
     return paired_bootstrap(
         _statistic(metric, better, a),
         _statistic(metric, worse, b),

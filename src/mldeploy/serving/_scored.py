@@ -12,6 +12,7 @@ import polars as pl
 from mldeploy.errors import InvalidDataError
 from mldeploy.model import Signature
 from mldeploy.problem import Problem, ScoredRows, Task
+from mldeploy.serving._batch import logged_name
 
 Array = npt.NDArray[Any]
 
@@ -43,7 +44,7 @@ def scored_rows_of(
     """
     if answers["label"].null_count():
         raise InvalidDataError("some answers have no label yet; leave them out before judging")
-    if missing := [c for c in columns if c not in answers.columns]:
+    if missing := [c for c in columns if logged_name(c) not in answers.columns]:
         raise InvalidDataError(
             f"{', '.join(map(repr, missing))} was not logged with the answers; log it, or judge "
             "the criterion where the column is known"
@@ -61,9 +62,9 @@ def scored_rows_of(
         y_pred=y_pred,
         y_score=_scores(answers),
         classes=tuple(signature.classes),
-        unit=_maybe(answers, problem.unit),
-        weight=_maybe(answers, problem.weight),
-        columns={c: answers[c].to_numpy() for c in columns},
+        unit=_maybe(answers, problem.unit and logged_name(problem.unit)),
+        weight=_maybe(answers, problem.weight and logged_name(problem.weight)),
+        columns={c: answers[logged_name(c)].to_numpy() for c in columns},
         latency=_maybe(answers, "latency_s"),
     )
 

@@ -259,7 +259,7 @@ def rows_needed(estimate: Estimate, *, threshold: float, n: int) -> int | None:
     if n < 1 or math.isnan(threshold):
         raise ValueError(f"{n=} rows and {threshold=}: need a row and a number")
     value, interval = estimate.value, estimate.interval
-    if value == threshold:
+    if math.isclose(value, threshold, rel_tol=1e-9, abs_tol=1e-9):
         return None
     if not interval.contains(threshold):
         return n
