@@ -42,7 +42,7 @@ def version_row(name: str, number: int, bundle: str) -> dict[str, object]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def add_version() -> AddVersion:
     """Put an artifact, then its version's row and event: what a registry does."""
 

@@ -11,6 +11,8 @@ from typing import Any, Final, final
 import sqlalchemy as sa
 from typing_extensions import override
 
+from mldeploy.errors import IntegrityError
+
 FORMAT: Final = 1
 """Version of the tables below; a store of a smaller one is migrated when it is opened."""
 
@@ -41,7 +43,10 @@ class UTCTime(sa.types.TypeDecorator[datetime]):
 
     @override
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
-        return None if value is None else datetime.fromisoformat(value)
+        try:
+            return None if value is None else datetime.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            raise IntegrityError(f"the time {value!r} in the database") from error
 
 
 @final
@@ -57,7 +62,10 @@ class CanonicalJson(sa.types.TypeDecorator[Any]):
 
     @override
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
-        return None if value is None else json.loads(value)
+        try:
+            return None if value is None else json.loads(value)
+        except (TypeError, ValueError) as error:
+            raise IntegrityError("a JSON value in the database") from error
 
 
 ARTIFACT: Final[Mapping[str, bool]] = {"artifact": True}

@@ -234,9 +234,8 @@ class Store:
             found += self.ledger.verify(known_head)
             found += self._missing_references()
         except (IntegrityError, sa.exc.DBAPIError) as error:
-            if not found:
-                where = str(self.root / "store.sqlite")
-                found = [Damage(kind="database", where=where, problem=str(error))]
+            where = str(self.root / "store.sqlite")
+            found.append(Damage(kind="database", where=where, problem=str(error)))
         digests = list(self.artifacts.digests())
         for digest in tqdm(digests, desc="verify", unit="artifact", delay=1, disable=not progress):
             found += self.artifacts.check(digest)
@@ -256,7 +255,7 @@ class Store:
         return f"Store({str(self.root)!r})"
 
     def _initialise(self, connection: sa.Connection, key: bytes | None) -> None:
-        METADATA.create_all(connection)
+        METADATA.create_all(connection, checkfirst=False)
         identity = uuid.uuid4().hex
         facts = {_FORMAT_KEY: str(FORMAT), LEDGER_KEY_ID: key_id_of(key), "id": identity}
         connection.execute(sa.insert(META), [{"key": k, "value": v} for k, v in facts.items()])
