@@ -13,6 +13,7 @@ from pathlib import Path
 __all__ = [
     "AlreadyExistsError",
     "ApprovalError",
+    "DeploymentError",
     "DuplicateColumnsError",
     "EmptyDataError",
     "FieldError",
@@ -227,6 +228,10 @@ class ApprovalError(MLDeployError, PermissionError):
 
 class LiveVersionError(MLDeployError, PermissionError):
     """A version that serves, and therefore cannot be deleted."""
+
+
+class DeploymentError(MLDeployError, RuntimeError):
+    """A deployment that cannot do what was asked: stopped, or busy with another rollout."""
 
 
 # --- running ------------------------------------------------------------------------------

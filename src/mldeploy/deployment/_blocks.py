@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import polars as pl
 
-CHAMPION, CANDIDATE = "champion", "candidate"
+CHAMPION, CANDIDATE, SHADOW = "champion", "candidate", "shadow"
+"""Arms of the traffic, as the prediction log names them; answers of a shadow are never given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,11 @@ def blocks_of(outcomes: pl.DataFrame, *, every: timedelta, min_rows: int) -> tup
     Where a block ends depends on how many answers there are, never on what they are, so a mean
     over blocks is not biased. What remains at the end and is too short waits for more.
     """
-    rows = outcomes.filter(pl.col("arm").is_in([CHAMPION, CANDIDATE])).with_columns(
+    rows = outcomes.with_columns(
+        pl.when(pl.col("arm") == CHAMPION)
+        .then(pl.lit(CHAMPION))
+        .otherwise(pl.lit(CANDIDATE))
+        .alias("arm"),
         pl.col("error").is_not_null().alias("failed"),
         pl.col("time").dt.truncate(every).alias("block"),
     )

@@ -12,7 +12,7 @@ import polars as pl
 import pydantic
 
 from mldeploy._record import Record
-from mldeploy.deployment._blocks import Block, blocks_of
+from mldeploy.deployment._blocks import CHAMPION, Block, blocks_of
 from mldeploy.deployment._rollout import AllAtOnce, Canary, Shadow
 from mldeploy.deployment._streams import Stream, streams_of
 from mldeploy.evidence import Finding, Report, Severity, Verdict, figure, html_fragment
@@ -150,7 +150,7 @@ def decide(
     if harm:
         return _decision(Action.ROLL_BACK, 0.0, at, harm[0].summary, findings)
     answered = outcomes.filter(
-        (pl.col("arm") == "candidate") & (pl.col("time") >= state.since)
+        (pl.col("arm") != CHAMPION) & (pl.col("time") >= state.since)
     ).height
     waited = at - state.since
     if waited < rollout.hold or answered < rollout.min_rows:

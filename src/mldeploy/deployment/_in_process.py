@@ -1,0 +1,224 @@
+"""Serve in the caller's own process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import polars as pl
+from typing_extensions import override
+
+from mldeploy._record import Clock
+from mldeploy.deployment._base import Deployer, Deployment, Release
+from mldeploy.deployment._blocks import CANDIDATE, CHAMPION, SHADOW
+from mldeploy.deployment._rollout import Rollout, Shadow
+from mldeploy.serving import Answer, Answers, MemoryLog, PredictionSink, Predictor
+
+Frame: TypeAlias = pd.DataFrame | pl.DataFrame | Sequence[Mapping[str, object]]
+
+
+@final
+@dataclass(frozen=True)
+class _Traffic:
+    """Who answers: swapped as one reference, so that no request sees half a change."""
+
+    champion: Predictor | None
+    candidate: Predictor | None
+    share: float
+    is_shadow: bool = False
+
+
+@final
+class InProcessDeployment(Deployment):
+    """Two versions at most, in this process; see `InProcessDeployer`.
+
+    Requests with a key are assigned by its hash, so that one key always meets the same version
+    and, as the share grows, keys only ever move from the champion to the candidate.
+    """
+
+    def __init__(
+        self,
+        candidate: Release,
+        *,
+        champion: Release | None,
+        rollout: Rollout,
+        sink: PredictionSink,
+        clock: Clock,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(candidate, champion=champion, rollout=rollout, clock=clock)
+        self.sink = sink
+        self._rng = np.random.default_rng(random_state)
+        self._traffic = _Traffic(
+            champion=None if champion is None else self._predictor(champion, CHAMPION),
+            candidate=self._predictor(candidate, _arm(rollout, champion)),
+            share=self._state().share,
+            is_shadow=_arm(rollout, champion) == SHADOW,
+        )
+
+    @override
+    def predict(
+        self, row: Mapping[str, object], *, key: str | None = None, time: datetime | None = None
+    ) -> Answer:
+        self._must_run()
+        traffic = self._traffic
+        champion, candidate = traffic.champion, traffic.candidate
+        if candidate is None or champion is None:
+            return _only(traffic).predict(row, key=key, time=time)
+        if traffic.is_shadow:
+            answer = champion.predict(row, key=key, time=time)
+            _quietly(lambda: candidate.predict(row, key=key, time=time))
+            return answer
+        chosen = candidate if self._position(key) < traffic.share else champion
+        return chosen.predict(row, key=key, time=time)
+
+    @override
+    def predict_frame(
+        self,
+        frame: Frame,
+        *,
+        keys: Sequence[str] | None = None,
+        times: Sequence[datetime] | npt.NDArray[np.datetime64] | None = None,
+    ) -> Answers:
+        self._must_run()
+        traffic = self._traffic
+        champion, candidate = traffic.champion, traffic.candidate
+        if candidate is None or champion is None:
+            return _only(traffic).predict_frame(frame, keys=keys, times=times)
+        if traffic.is_shadow:
+            answers = champion.predict_frame(frame, keys=keys, times=times)
+            _quietly(lambda: candidate.predict_frame(frame, keys=keys, times=times))
+            return answers
+        n_rows = len(frame)
+        positions = [self._position(k) for k in (keys if keys is not None else [None] * n_rows)]
+        to_candidate = np.array(positions, dtype=float) < traffic.share
+        parts = [
+            (
+                rows,
+                predictor.predict_frame(
+                    _rows(frame, rows), keys=_at(keys, rows), times=_at(times, rows)
+                ),
+            )
+            for rows, predictor in (
+                (np.flatnonzero(~to_candidate), champion),
+                (np.flatnonzero(to_candidate), candidate),
+            )
+            if len(rows)
+        ]
+        return Answers.interleave(parts) if len(parts) != 1 else parts[0][1]
+
+    @override
+    def _route(self, *, share: float) -> None:
+        self._traffic = _Traffic(
+            champion=self._traffic.champion,
+            candidate=self._traffic.candidate,
+            share=share,
+            is_shadow=self._traffic.is_shadow and share < 1,
+        )
+
+    @override
+    def _begin(self, candidate: Release) -> None:
+        self._traffic = _Traffic(
+            champion=self._traffic.champion,
+            candidate=self._predictor(candidate, _arm(self._rollout, self._champion)),
+            share=0.0,
+            is_shadow=_arm(self._rollout, self._champion) == SHADOW,
+        )
+
+    @override
+    def _serve(self, release: Release) -> None:
+        self._traffic = _Traffic(
+            champion=self._predictor(release, CHAMPION), candidate=None, share=0.0
+        )
+
+    @override
+    def _stop(self) -> None:
+        self.sink.flush()
+        self.sink.close()
+
+    def _predictor(self, release: Release, arm: str) -> Predictor:
+        return Predictor(
+            release.model,
+            version=release.version,
+            deployment=self.id,
+            arm=arm,
+            sink=self.sink,
+            clock=self._clock,
+        )
+
+    def _position(self, key: str | None) -> float:
+        """Return where a key stands in [0, 1); without a key, anywhere."""
+        if key is None:
+            return float(self._rng.random())
+        salted = f"{self.id}/{self._started_at.isoformat()}/{key}".encode()
+        digest = hashlib.blake2b(salted, digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2.0**64
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class InProcessDeployer(Deployer):
+    """Serve in the caller's own process: in an application, a notebook, a job.
+
+    Attributes
+    ----------
+    sink : callable, optional
+        Called with the id of the deployment, returns where predictions are logged; in memory
+        when None.
+    random_state : int
+        Seed of the assignment of requests without a key.
+    """
+
+    sink: Callable[[], PredictionSink] = field(default=MemoryLog)
+    random_state: int = 0
+
+    @override
+    def _deploy(
+        self, candidate: Release, *, champion: Release | None, rollout: Rollout, clock: Clock
+    ) -> Deployment:
+        return InProcessDeployment(
+            candidate,
+            champion=champion,
+            rollout=rollout,
+            sink=self.sink(),
+            clock=clock,
+            random_state=self.random_state,
+        )
+
+
+def _arm(rollout: Rollout, champion: Release | None) -> str:
+    return SHADOW if isinstance(rollout, Shadow) and champion is not None else CANDIDATE
+
+
+def _only(traffic: _Traffic) -> Predictor:
+    predictor = traffic.candidate if traffic.champion is None else traffic.champion
+    assert predictor is not None, "a deployment always has a version that serves"
+    return predictor
+
+
+def _quietly(answer: Callable[[], object]) -> None:
+    """Let a shadow answer; whatever goes wrong there is logged, and nobody waits for it."""
+    try:
+        answer()
+    except Exception:  # noqa: BLE001 - a shadow must not break what serves; the log counts it
+        return
+
+
+def _rows(frame: Frame, rows: npt.NDArray[np.int64]) -> Frame:
+    if isinstance(frame, pd.DataFrame):
+        return frame.iloc[rows]
+    if isinstance(frame, pl.DataFrame):
+        return frame[rows]
+    return [frame[i] for i in rows]
+
+
+def _at(values: Any, rows: npt.NDArray[np.int64]) -> Any:
+    if values is None:
+        return None
+    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
