@@ -5,6 +5,7 @@ from mldeploy.data._column_profile import ColumnProfile
 from mldeploy.data._convert import to_pandas, to_polars
 from mldeploy.data._dataset import Dataset
 from mldeploy.data._fingerprint import fingerprint_of
+from mldeploy.data._for_problem import dataset_for
 from mldeploy.data._profile import Profile
 from mldeploy.data._roles import Roles
 from mldeploy.data._schema import Schema
@@ -29,6 +30,7 @@ __all__ = [
     "Schema",
     "Split",
     "TimeSplit",
+    "dataset_for",
     "default_split",
     "fingerprint_of",
     "to_pandas",

@@ -230,7 +230,8 @@ class ColumnProfile(Record):
             case "boolean":
                 return str(bool(value))
             case _:
-                return f"{value:,.6g}"
+                whole = abs(value) < 1e15 and value == int(value)
+                return f"{value:,.0f}" if whole else f"{value:.6g}"
 
 
 def number_profile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Any
@@ -112,11 +113,18 @@ def check_names(names: Iterable[object]) -> None:
                 f"column {position} is called {name!r}, a {type(name).__name__}; "
                 "rename columns to text, such as frame.columns = frame.columns.map(str)"
             )
+        if not _is_encodable(name):
+            raise InvalidDataError(f"column {position} is called {name!r}, which is not Unicode")
     if len(set(names)) != len(names):
-        seen: set[object] = set()
-        raise DuplicateColumnsError(
-            dict.fromkeys(str(n) for n in names if n in seen or seen.add(n))  # type: ignore[func-returns-value]
-        )
+        raise DuplicateColumnsError([str(n) for n, times in Counter(names).items() if times > 1])
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _column_to_pandas(column: pl.Series) -> Any:
@@ -189,13 +197,12 @@ def _from_masked(name: str, column: pd.Series[Any], numpy_dtype: np.dtype[Any]) 
 
 
 def _from_category(name: str, column: pd.Series[Any]) -> pl.Series:
-    categories, codes = column.cat.categories, pl.Series(name, column.cat.codes.to_numpy())
-    if pd.api.types.infer_dtype(categories) not in ("string", "empty"):
+    categories = column.cat.categories
+    if len(categories) and pd.api.types.infer_dtype(categories) != "string":
         return _series_from_pandas(name, pd.Series(column.to_numpy(), name=name))
-    known = codes.cast(pl.UInt32, strict=False)
-    if not len(categories):
-        return pl.Series(name, [None] * len(column), dtype=pl.Enum([]))
-    return known.cast(pl.Enum(categories.to_list()))
+    levels = pl.Series(name, categories.to_list(), dtype=pl.Enum(categories.to_list()))
+    codes = pl.Series(column.cat.codes.to_numpy()).cast(pl.Int64)
+    return levels.gather(codes.set(codes < 0, None))
 
 
 def _from_objects(name: str, column: pd.Series[Any]) -> pl.Series:
@@ -212,7 +219,7 @@ def _from_objects(name: str, column: pd.Series[Any]) -> pl.Series:
             raise InvalidDataError(f"column {name!r} mixes times: {error}") from error
     try:
         return pl.Series(name, values, dtype=_PANDAS_KINDS[kind])
-    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise InvalidDataError(
             f"column {name!r} cannot be read as {kind}: {error}; convert it first"
         ) from error

@@ -24,7 +24,7 @@ from mldeploy.data._prepare import (
     with_utc_time,
 )
 from mldeploy.data._profile import Profile
-from mldeploy.data._roles import Roles
+from mldeploy.data._roles import Roles, valid_record
 from mldeploy.data._schema import Schema
 from mldeploy.data._source import SupportsArrow, read_table
 from mldeploy.errors import InvalidDataError
@@ -113,10 +113,11 @@ class Dataset:
         require_rows(table, name or "the table")
         taken = {target, time, unit, weight, *sensitive}
         named = [c for c in table.columns if c not in taken] if features is None else features
-        roles = Roles(
-            target=target, time=time, unit=unit, weight=weight,
-            sensitive=tuple(sensitive), features=tuple(named),
-        )  # fmt: skip
+        with valid_record():
+            roles = Roles(
+                target=target, time=time, unit=unit, weight=weight,
+                sensitive=tuple(sensitive), features=tuple(named),
+            )  # fmt: skip
         require_columns(roles, table.columns)
         if time is not None:
             table = with_utc_time(table, time, timezone)
@@ -364,7 +365,7 @@ def _same_columns(source: pd.DataFrame | None, table: pl.DataFrame) -> pd.DataFr
     """Return the caller's columns that a conversion would give back unchanged."""
     if source is None:
         return None
-    expected = to_pandas(table.head(0)).dtypes
-    same = [n for n in source.columns if n in expected and source[n].dtype == expected[n]]
-    whole = [n for n in same if not (table[n].dtype.is_integer() and table[n].null_count())]
-    return source[whole].reset_index(drop=True)
+    expected = dict(to_pandas(table.head(0)).dtypes)
+    gaps = {c.name for c in table.get_columns() if c.dtype.is_integer() and c.null_count()}
+    same = [n for n, dtype in dict(source.dtypes).items() if dtype == expected.get(n)]
+    return source[[n for n in same if n not in gaps]].reset_index(drop=True)

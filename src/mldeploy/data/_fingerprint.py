@@ -47,9 +47,9 @@ def fingerprint_of(frame: pl.DataFrame) -> str:
     >>> fingerprint_of(one) == fingerprint_of(one.reverse().select("b", "a"))
     True
     """
-    names = sorted(frame.columns)
-    encoded = [_encode(frame[name]) for name in names]
-    kinds = [[name, kind] for name, (kind, _) in zip(names, encoded, strict=True)]
+    columns = sorted(frame.get_columns(), key=lambda column: column.name)
+    encoded = [_encode(column) for column in columns]
+    kinds = [[c.name, kind] for c, (kind, _) in zip(columns, encoded, strict=True)]
     digest = hashlib.sha256(canonical_json([frame.height, kinds]))
     digest.update(_sorted_digests([cells for _, cells in encoded], frame.height))
     return digest.hexdigest()
@@ -97,7 +97,7 @@ def _integer_words(column: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArra
 
 
 def _real_cells(column: pl.Series) -> tuple[str, npt.NDArray[np.uint8]]:
-    values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values = column.cast(pl.Float64).to_numpy()
     missing = np.isnan(values)
     if missing.all():
         return "empty", np.zeros((len(values), 1), np.uint8)

@@ -62,9 +62,10 @@ def _heights(column: ColumnProfile) -> list[int]:
     if not values.size:
         return []
     edges = np.linspace(values[0] / 2, values[-1] / 2, _N_BINS + 1) * 2
-    if not (np.diff(edges) > 0).all():
+    if not (edges[1:] > edges[:-1]).all():
         return [int(counts.sum())]
-    return [int(n) for n in np.histogram(values, edges, weights=counts)[0]]
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, _N_BINS - 1)
+    return [int(n) for n in np.bincount(bins, counts, _N_BINS)]
 
 
 def _bars(heights: list[int]) -> str:

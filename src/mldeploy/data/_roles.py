@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self, final
 
 import pydantic
@@ -37,8 +39,8 @@ class Roles(Record):
     Raises
     ------
     InvalidDataError
-        If a column has two roles that exclude each other. Built by `Dataset.of`, which also
-        refuses a role on a column that is not there.
+        By `Dataset.of`, which builds roles, if a column has two roles that exclude each other
+        or is not there. A record built by hand raises pydantic's ValidationError instead.
 
     Examples
     --------
@@ -86,3 +88,16 @@ def _conflict(column: str, roles: str, reason: str) -> InvalidDataError:
     return InvalidDataError(
         f"column {column!r} is both {roles}: {reason}; leave it out of one of the two"
     )
+
+
+@contextmanager
+def valid_record() -> Iterator[None]:
+    """Raise what pydantic found wrong with a record as InvalidDataError."""
+    try:
+        yield
+    except pydantic.ValidationError as error:
+        reasons = [
+            str(e["ctx"]["error"]) if "error" in e.get("ctx", {}) else f"{e['loc']}: {e['msg']}"
+            for e in error.errors()
+        ]
+        raise InvalidDataError("; ".join(reasons)) from error

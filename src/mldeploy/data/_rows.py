@@ -61,6 +61,8 @@ def _parse_column(values: list[Any], column: ColumnSchema) -> tuple[pl.Series, l
         values, errors = _parse_one_by_one(values, column)
     elif column.kind == "integer":
         values, errors = _refuse(values, column, "type", _overflows)
+    elif column.kind in ("string", "category"):
+        values, errors = _refuse(values, column, "type", _unencodable)
     elif column.kind == "number":
         values = [None if value != value else value for value in values]  # noqa: PLR0124 (NaN)
     refused = {error.row for error in errors}
@@ -111,6 +113,14 @@ def _refuse(
 
 def _overflows(value: int, _column: ColumnSchema) -> str | None:
     return None if -_INT64 <= value < _INT64 else f"{value} is not a whole number of 64 bits"
+
+
+def _unencodable(value: str, _column: ColumnSchema) -> str | None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        return f"{value!r} is not text: {error.reason}"
+    return None
 
 
 def _outside_categories(value: str, column: ColumnSchema) -> str | None:

@@ -14,7 +14,7 @@ import pydantic
 from mldeploy._record import Record
 from mldeploy.data._check import Cast, cast_frame, errors_of, surprises_of
 from mldeploy.data._column import ColumnSchema, kind_of
-from mldeploy.data._roles import Roles
+from mldeploy.data._roles import Roles, valid_record
 from mldeploy.data._rows import parse_rows
 from mldeploy.data._toml import read_columns, write_columns
 from mldeploy.errors import (
@@ -107,10 +107,8 @@ class Schema(Record):
 
     def edit(self, name: str, **changes: Any) -> Schema:
         """Return the schema with some settings of one column changed; see `ColumnSchema`."""
-        try:
+        with valid_record():
             edited = ColumnSchema.model_validate({**dict(self[name]), **changes})
-        except pydantic.ValidationError as error:
-            raise InvalidDataError(f"column {name!r} cannot be edited: {error}") from error
         return Schema(columns=tuple(edited if c.name == name else c for c in self.columns))
 
     def select(self, names: Sequence[str]) -> Schema:

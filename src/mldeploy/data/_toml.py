@@ -10,6 +10,7 @@ import tomlkit.exceptions
 from tomlkit.items import Table
 
 from mldeploy.data._column import ColumnSchema
+from mldeploy.data._roles import valid_record
 from mldeploy.errors import InvalidDataError
 
 _FORMAT = 1
@@ -39,10 +40,10 @@ def read_columns(path: Path) -> tuple[ColumnSchema, ...]:
         raise InvalidDataError(f"{path} is no schema of format {_FORMAT}")
     columns = []
     for name, settings in document.get("columns", {}).items():
-        try:
-            columns.append(ColumnSchema(name=name, **settings))
-        except (TypeError, ValueError) as error:
-            raise InvalidDataError(f"{path}, column {name!r}: {error}") from error
+        if not isinstance(settings, dict):
+            raise InvalidDataError(f"{path}: column {name!r} is no table of settings")
+        with valid_record():
+            columns.append(ColumnSchema.model_validate({**settings, "name": name}))
     return tuple(columns)
 
 
