@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from mldeploy.serving._row import PlainRows
 
 Array = npt.NDArray[Any]
 
@@ -47,8 +50,8 @@ class PredictionBatch:
         What each row is about: a flight, a customer.
     times : ndarray of shape (n_rows,), datetime64[us], UTC
         When each prediction was asked for.
-    features : polars.DataFrame
-        The rows that were predicted.
+    features : polars.DataFrame or PlainRows
+        The rows that were predicted; single ones become a frame when they are written.
     predictions : ndarray of shape (n_rows,), optional
         The answers, or None if the model failed.
     scores : ndarray of shape (n_rows,) or (n_rows, n_classes), optional
@@ -67,7 +70,7 @@ class PredictionBatch:
     ids: Sequence[str]
     keys: Sequence[str | None] | None = None
     times: npt.NDArray[np.datetime64]
-    features: pl.DataFrame
+    features: pl.DataFrame | PlainRows
     predictions: Array | None = None
     scores: Array | None = None
     routes: Array | None = None
@@ -144,7 +147,9 @@ def _shape(batch: PredictionBatch) -> object:
     predictions, scores = batch.predictions, batch.scores
     return (
         *(batch.deployment, batch.version, batch.arm),
-        tuple(batch.features.schema.items()),
+        batch.features.shape_of_frame
+        if isinstance(batch.features, PlainRows)
+        else tuple(batch.features.schema.items()),
         *(batch.keys is None, batch.routes is None, batch.errors is None),
         None if predictions is None else predictions.dtype.kind,
         None if scores is None else scores.shape[1:],
@@ -170,11 +175,19 @@ def _columns(batches: Sequence[PredictionBatch]) -> pl.DataFrame:
     if own["score"].dtype == pl.Null:
         own["score"] = own["score"].cast(pl.Float64)
     table = {name: c if len(c) == n else c.new_from_index(0, n) for name, c in own.items()}
-    features = pl.concat([b.features for b in batches]) if len(batches) > 1 else first.features
-    for column in features.get_columns():
+    for column in _features([b.features for b in batches]).get_columns():
         text = isinstance(column.dtype, pl.Enum | pl.Categorical)
         table[logged_name(column.name)] = column.cast(pl.String) if text else column
     return pl.DataFrame(table)
+
+
+def _features(parts: Sequence[pl.DataFrame | PlainRows]) -> pl.DataFrame:
+    frames = [part for part in parts if isinstance(part, pl.DataFrame)]
+    if frames:
+        return pl.concat(frames) if len(frames) > 1 else frames[0]
+    plain = [part for part in parts if isinstance(part, PlainRows)]
+    rows = tuple(chain.from_iterable(part.rows for part in plain))
+    return PlainRows(rows=rows, schema=plain[0].schema).frame()
 
 
 def _texts(parts: Iterable[Sequence[Any] | Array | None]) -> pl.Series:

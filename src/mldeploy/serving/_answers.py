@@ -1,0 +1,164 @@
+"""What a predictor answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from mldeploy._record import Record
+from mldeploy.evidence import escape, figure, html_fragment, html_table
+from mldeploy.problem import Route
+
+Array = npt.NDArray[Any]
+_SHOWN = 10
+
+
+@final
+class Answer(Record):
+    """The answer for one row.
+
+    Attributes
+    ----------
+    id : str
+        Identifier of the prediction, by which its label is recorded later.
+    version : str
+        Which version answered.
+    prediction : bool, int, float or str
+        The decision, in the labels' own values.
+    score : float or tuple of float, optional
+        Probability of the positive class, or of each class in the signature's order.
+    route : Route
+        Who decides: the model, a person, or a person whom the model advises.
+    key : str, optional
+        What the row is about.
+    time : datetime
+        When it was asked, in UTC.
+    """
+
+    id: str
+    version: str
+    prediction: bool | int | float | str
+    score: float | tuple[float, ...] | None
+    route: Route
+    key: str | None
+    time: datetime
+
+    def _repr_html_(self) -> str:
+        facts = [
+            ("prediction", self.prediction),
+            ("score", "-" if self.score is None else _score_text(self.score)),
+            ("decided by", _DECIDES[self.route]),
+            ("version", self.version),
+            ("key", self.key or "-"),
+            ("time", self.time.isoformat(timespec="seconds")),
+            ("id", self.id),
+        ]
+        return html_fragment(html_table(("Answer", ""), facts))
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """The answers for many rows, column by column, in the order of the rows.
+
+    Attributes
+    ----------
+    version : str
+        Which version answered.
+    ids : sequence of str, length n_rows
+        Identifiers of the predictions.
+    keys : sequence of str or None, length n_rows, optional
+        What each row is about.
+    times : ndarray of shape (n_rows,), datetime64[us], UTC
+        When each was asked.
+    predictions : ndarray of shape (n_rows,)
+        The decisions, in the labels' own values.
+    scores : ndarray of shape (n_rows,) or (n_rows, n_classes), optional
+        Probability of the positive class, or of each class.
+    routes : ndarray of shape (n_rows,)
+        Who decides on each answer: ``automatic``, ``review`` or ``advice``.
+    latency_s : ndarray of shape (n_rows,)
+        Seconds; the rows of one call share its time equally.
+    """
+
+    version: str
+    ids: Sequence[str]
+    keys: Sequence[str | None] | None
+    times: npt.NDArray[np.datetime64]
+    predictions: Array
+    scores: Array | None
+    routes: npt.NDArray[np.str_]
+    latency_s: Array
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, row: int) -> Answer:
+        score = None if self.scores is None else self.scores[row].tolist()
+        key = None if self.keys is None else self.keys[row]
+        prediction = self.predictions[row]
+        return Answer(
+            id=self.ids[row],
+            version=self.version,
+            prediction=prediction.item() if isinstance(prediction, np.generic) else prediction,
+            score=tuple(score) if isinstance(score, list) else score,
+            route=Route(str(self.routes[row])),
+            key=key,
+            time=self.times[row].astype("datetime64[us]").item().replace(tzinfo=UTC),
+        )
+
+    def __iter__(self) -> Iterator[Answer]:
+        return (self[row] for row in range(len(self)))
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return columns prediction_id, key, time, prediction, score, route and version."""
+        n_rows, scores = len(self), self.scores
+        values = [None] * n_rows if scores is None else scores.tolist()
+        score = pl.List(pl.Float64) if scores is not None and scores.ndim == 2 else pl.Float64()
+        return pl.DataFrame(
+            {
+                "prediction_id": pl.Series(list(self.ids), dtype=pl.String),
+                "key": pl.Series(self.keys or [None] * n_rows, dtype=pl.String),
+                "time": pl.Series(self.times).dt.replace_time_zone("UTC"),
+                "prediction": pl.Series(self.predictions.tolist()),
+                "score": pl.Series(values, dtype=score),
+                "route": pl.Series(self.routes.tolist(), dtype=pl.String),
+                "version": pl.repeat(self.version, n_rows, dtype=pl.String, eager=True),
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        routes, counts = np.unique(self.routes, return_counts=True)
+        shares = ", ".join(
+            f"{n:,} {_DECIDES[Route(str(route))]}" for route, n in zip(routes, counts, strict=True)
+        )
+        rows = [
+            (
+                *(a.key or "-", a.prediction, "-" if a.score is None else _score_text(a.score)),
+                *(a.route, a.time.isoformat(timespec="seconds"), a.id),
+            )
+            for a in (self[row] for row in range(min(_SHOWN, len(self))))
+        ]
+        more = f"<p>and {len(self) - _SHOWN:,} more</p>" if len(self) > _SHOWN else ""
+        return html_fragment(
+            f"<p><b>{len(self):,} answers</b> by {escape(self.version)}: {escape(shares)}</p>"
+            + html_table(("Key", "Prediction", "Score", "Route", "Time", "Id"), rows)
+            + more
+        )
+
+
+_DECIDES = {
+    Route.AUTOMATIC: "decided by the model",
+    Route.REVIEW: "for a person to decide",
+    Route.ADVICE: "as advice to a person",
+}
+
+
+def _score_text(score: float | tuple[float, ...]) -> str:
+    return ", ".join(map(figure, score)) if isinstance(score, tuple) else figure(score)
