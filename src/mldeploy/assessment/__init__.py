@@ -1,3 +1,19 @@
-"""assessment."""
+"""Are the data enough, clean, fresh and honest? Asked before anything is learnt from them."""
 
-__all__: list[str] = []
+from mldeploy.assessment._base import DataAssessor
+from mldeploy.assessment._duplicates import DuplicatesAssessor, overlap
+from mldeploy.assessment._missing import MissingAssessor
+from mldeploy.assessment._schema import SchemaAssessor
+from mldeploy.assessment._suite import AssessorSuite, default_assessors
+from mldeploy.assessment._timeliness import TimelinessAssessor
+
+__all__ = [
+    "AssessorSuite",
+    "DataAssessor",
+    "DuplicatesAssessor",
+    "MissingAssessor",
+    "SchemaAssessor",
+    "TimelinessAssessor",
+    "default_assessors",
+    "overlap",
+]
