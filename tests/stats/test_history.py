@@ -64,9 +64,9 @@ def test_order_of_past_windows_does_not_matter(order: list[int]) -> None:
 def test_history_is_silent_where_rows_depend_and_the_exchangeable_test_is_not() -> None:
     """300 ordinary windows, each judged by its 10 predecessors, whose weeks differ.
 
-    More than 14 alarms in 300 at 2 % each have probability .0012. (The chance for a distance of
-    the same distribution to exceed mean + 4 sd of ten is about .006 for near-normal distances;
-    2 % leaves room for their skewness.)
+    Were these distances Gaussian, a new one would exceed mean + 4 sd of ten with probability
+    .0021 (Student's t, 9 degrees of freedom, 4 / sqrt(1.1)). They are skewed, so 2 % is allowed:
+    more than 14 of 300 then have probability .0012.
     """
     rng = np.random.default_rng(0)
     windows = [_dependent_window(rng) for _ in range(310)]

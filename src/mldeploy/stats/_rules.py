@@ -44,10 +44,10 @@ def null_share_jump(
 
     Parameters
     ----------
-    n_missing_reference, n_missing_current : int
-        Missing values in either sample.
-    n_reference, n_current : int
-        Rows of either sample, missing ones included; at least 1.
+    n_missing_reference, n_reference : int
+        Missing values, and rows (missing ones included; at least 1), of the sample judged by.
+    n_missing_current, n_current : int
+        The same of the sample judged.
     limit : float, default=0.01
         Largest change of the share that does not matter, in [0, 1].
 
