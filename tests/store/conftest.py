@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -26,6 +27,17 @@ AddVersion = Callable[..., Event]
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "mlstore", clock=lambda: NOW) as opened:
         yield opened
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is such: many tests are of calls, not of a slow disk."""
+    memory = Path("/dev/shm")
+    if not (memory.is_dir() and os.access(memory, os.W_OK)):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory, prefix="mldeploy-tests-") as folder:
+        yield Path(folder)
 
 
 def version_row(name: str, number: int, bundle: str) -> dict[str, object]:

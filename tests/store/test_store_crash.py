@@ -77,9 +77,9 @@ def test_a_writer_killed_a_hundred_times_loses_nothing(
     kill_many(tmp_path / "mlstore", add_version, version_names, n_kills=100)
 
 
-def test_a_first_open_killed_at_any_moment_is_repeated_with_success(tmp_path: Path) -> None:
+def test_a_first_open_killed_at_any_moment_is_repeated_with_success(memory_path: Path) -> None:
     for life in range(10):
-        root = tmp_path / str(life)
+        root = memory_path / str(life)
         pid = os.fork()
         if pid == 0:
             Store.open(root)

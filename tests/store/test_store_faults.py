@@ -38,14 +38,14 @@ FAULTS = {"full": errors_of(errno.ENOSPC), "broken": errors_of(errno.EIO), "kill
 
 @pytest.fixture(params=["warm", pytest.param("cold", marks=pytest.mark.slow)])
 def scenario(
-    request: pytest.FixtureRequest, tmp_path: Path, add_version: AddVersion
+    request: pytest.FixtureRequest, memory_path: Path, add_version: AddVersion
 ) -> Iterator[tuple[Path, Callable[[Path], None]]]:
     """A folder to start from, and what is done in a copy of it."""
-    bundle = tmp_path / "bundle"
+    bundle = memory_path / "bundle"
     bundle.mkdir()
     (bundle / "model").write_bytes(b"weights")
     (bundle / "card").write_bytes(b"# card")
-    start = tmp_path / "start"
+    start = memory_path / "start"
     start.mkdir()
     if request.param == "warm":
         with Store.open(start) as store:
@@ -63,13 +63,13 @@ def scenario(
 def test_a_fault_at_any_call_damages_nothing(
     scenario: tuple[Path, Callable[[Path], None]],
     fault: str,
-    tmp_path: Path,
+    memory_path: Path,
     disk: Any,
     in_child: InChild,
     version_names: VersionNames,
 ) -> None:
     start, act = scenario
-    dry = shutil.copytree(start, tmp_path / "dry")
+    dry = shutil.copytree(start, memory_path / "dry")
     with disk.watched():
         act(dry)
     # Tables are created in a file that nobody sees yet: some of the many statements will do.
@@ -78,7 +78,7 @@ def test_a_fault_at_any_call_damages_nothing(
     ]
     assert len(some) > 30
     for k in some:
-        root = shutil.copytree(start, tmp_path / f"run {k}")
+        root = shutil.copytree(start, memory_path / f"run {k}")
 
         def attempt(root: Path = root, k: int = k) -> None:
             # What closes a store is not told about the disk: everything is committed by then.

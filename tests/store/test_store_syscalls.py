@@ -52,12 +52,12 @@ def run_traced(act: Callable[[], None], *options: str) -> int | None:
 @pytest.mark.skipif(STRACE is None, reason="strace, which injects the faults, is not installed")
 @pytest.mark.parametrize("fault", ["error=ENOSPC", "error=EIO", "signal=SIGKILL"])
 def test_a_fault_at_any_system_call_damages_nothing(
-    tmp_path: Path, add_version: AddVersion, version_names: VersionNames, fault: str
+    memory_path: Path, add_version: AddVersion, version_names: VersionNames, fault: str
 ) -> None:
-    start, log = tmp_path / "start", tmp_path / "log"
+    start, log = memory_path / "start", memory_path / "log"
     with Store.open(start) as store:
         add_version(store, "old", 1, b"old")
-    dry = shutil.copytree(start, tmp_path / "dry")
+    dry = shutil.copytree(start, memory_path / "dry")
 
     def act_in(root: Path) -> Callable[[], None]:
         def act() -> None:
@@ -73,7 +73,7 @@ def test_a_fault_at_any_system_call_damages_nothing(
     assert n_calls > 10
     refused = 0
     for k in range(1, n_calls + 1):
-        root = shutil.copytree(start, tmp_path / "run")
+        root = shutil.copytree(start, memory_path / "run")
         inject = f"inject={MUTATING}:{fault}:when={k}"
 
         status = run_traced(act_in(root), "-e", inject, "-o", os.devnull)

@@ -36,6 +36,9 @@ class Seal(Record):
         return self.table, canonical_json(self.key).decode()
 
 
+_SEALS: Final = pydantic.TypeAdapter(list[Seal])
+
+
 def key_text(table: sa.Table, row: AnyRow) -> str:
     """Return the canonical text of the primary key of `row`."""
     return canonical_json({c.name: row[c.name] for c in table.primary_key.columns}).decode()
@@ -69,7 +72,7 @@ def event_of(row: AnyRow) -> Event:
 def seals_of(event: Event) -> list[Seal]:
     """Return the seals that an event records."""
     try:
-        return pydantic.TypeAdapter(list[Seal]).validate_python(event.details.get("rows", []))
+        return _SEALS.validate_python(event.details.get("rows", []))
     except pydantic.ValidationError as error:
         raise IntegrityError(f"event {event.sequence} of the ledger") from error
 
