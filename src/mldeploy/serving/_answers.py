@@ -69,8 +69,8 @@ class Answers:
 
     Attributes
     ----------
-    version : str
-        Which version answered.
+    versions : sequence of str, length n_rows
+        Which version answered; more than one during a rollout.
     ids : sequence of str, length n_rows
         Identifiers of the predictions.
     keys : sequence of str or None, length n_rows, optional
@@ -87,7 +87,7 @@ class Answers:
         Seconds; the rows of one call share its time equally.
     """
 
-    version: str
+    versions: Sequence[str]
     ids: Sequence[str]
     keys: Sequence[str | None] | None
     times: npt.NDArray[np.datetime64]
@@ -105,7 +105,7 @@ class Answers:
         prediction = self.predictions[row]
         return Answer(
             id=self.ids[row],
-            version=self.version,
+            version=self.versions[row],
             prediction=prediction.item() if isinstance(prediction, np.generic) else prediction,
             score=tuple(score) if isinstance(score, list) else score,
             route=Route(str(self.routes[row])),
@@ -129,8 +129,40 @@ class Answers:
                 "prediction": pl.Series(self.predictions.tolist()),
                 "score": pl.Series(values, dtype=score),
                 "route": pl.Series(self.routes.tolist(), dtype=pl.String),
-                "version": pl.repeat(self.version, n_rows, dtype=pl.String, eager=True),
+                "version": pl.Series(list(self.versions), dtype=pl.String),
             }
+        )
+
+    @classmethod
+    def interleave(cls, parts: Sequence[tuple[npt.NDArray[np.int64], Answers]]) -> Answers:
+        """Return the answers to parts of one call in the order of its rows.
+
+        Parameters
+        ----------
+        parts : sequence of (ndarray of shape (n_part,), Answers)
+            Positions of the rows, each in one part, and their answers.
+        """
+        order = np.argsort(np.concatenate([rows for rows, _ in parts]), kind="stable")
+        answers = [part for _, part in parts]
+
+        def joined(arrays: Sequence[Array]) -> Array:
+            return np.concatenate(arrays)[order]
+
+        def listed(columns: Sequence[Sequence[Any]]) -> list[Any]:
+            flat = [value for column in columns for value in column]
+            return [flat[i] for i in order]
+
+        keys = [a.keys for a in answers if a.keys is not None]
+        scores = [a.scores for a in answers if a.scores is not None]
+        return cls(
+            versions=listed([a.versions for a in answers]),
+            ids=listed([a.ids for a in answers]),
+            keys=listed(keys) if len(keys) == len(answers) else None,
+            times=joined([a.times for a in answers]),
+            predictions=joined([a.predictions for a in answers]),
+            scores=joined(scores) if len(scores) == len(answers) else None,
+            routes=joined([a.routes for a in answers]),
+            latency_s=joined([a.latency_s for a in answers]),
         )
 
     def _repr_html_(self) -> str:
@@ -145,9 +177,10 @@ class Answers:
             )
             for a in (self[row] for row in range(min(_SHOWN, len(self))))
         ]
+        by = ", ".join(sorted(set(self.versions)))
         more = f"<p>and {len(self) - _SHOWN:,} more</p>" if len(self) > _SHOWN else ""
         return html_fragment(
-            f"<p><b>{len(self):,} answers</b> by {escape(self.version)}: {escape(shares)}</p>"
+            f"<p><b>{len(self):,} answers</b> by {escape(by)}: {escape(shares)}</p>"
             + html_table(("Key", "Prediction", "Score", "Route", "Time", "Id"), rows)
             + more
         )

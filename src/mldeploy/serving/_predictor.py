@@ -231,7 +231,7 @@ class Predictor:
         )
         self._count(accepted=n_rows)
         return Answers(
-            version=self.version,
+            versions=[self.version] * n_rows,
             ids=ids,
             keys=keys,
             times=times,
