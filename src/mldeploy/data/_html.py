@@ -13,18 +13,18 @@ _N_ROWS, _N_COLUMNS = 5, 30
 
 def dataset_html(table: pl.DataFrame, roles: Roles, name: str) -> str:
     """Render roles, counts and the first rows; every name and value is escaped."""
-    shown = table.columns[:_N_COLUMNS]
-    hidden = table.width - len(shown)
+    head = table[:_N_ROWS, :_N_COLUMNS]
+    hidden = table.width - head.width
     title = f"{name}: " if name else ""
     counts = f"{table.height:,} rows, {table.width:,} columns"
-    heads = "".join(f"<th>{text(column)}</th>" for column in shown)
+    heads = "".join(f"<th>{text(column)}</th>" for column in head.columns)
     kinds = "".join(
-        f"<td><em>{text(_role(roles, column))}</em><br>{text(table.schema[column])}</td>"
-        for column in shown
+        f"<td><em>{text(_role(roles, column))}</em><br>{text(dtype)}</td>"
+        for column, dtype in head.schema.items()
     )
     rows = "".join(
         "<tr>" + "".join(f"<td>{text(value)}</td>" for value in row) + "</tr>"
-        for row in table.select(shown).head(_N_ROWS).iter_rows()
+        for row in head.iter_rows()
     )
     more = f"<p>{hidden:,} more columns</p>" if hidden else ""
     return (

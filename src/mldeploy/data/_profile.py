@@ -83,8 +83,8 @@ class Profile(Record):
         found = lazy.select(pl.len().alias(_N), *queries).collect()
         n_rows = int(found[_N][0])
         profiles = [
-            _profile_column(name, schema[name], found[name][0], n_rows, limit)
-            for name in sorted(schema)
+            _profile_column(name, dtype, found[name][0], n_rows, limit)
+            for name, dtype in sorted(schema.items(), key=lambda item: item[0])
         ]
         return cls(n_rows=n_rows, columns=tuple(profiles))
 
@@ -143,12 +143,16 @@ def _profile_column(
     name: str, dtype: pl.DataType, found: pl.Series, n_rows: int, limit: int
 ) -> ColumnProfile:
     kind = kind_of(dtype)
-    table = found.struct.unnest()
-    table.columns = ["value", "n"]
-    known = table.filter(pl.col("value").is_not_null()).sort("value")
-    counts = known["n"].cast(pl.Int64).to_numpy()
+    distinct, occurrences = found.struct.unnest().get_columns()
     if kind in ("string", "category"):
-        return text_profile(name, kind, n_rows, known["value"].to_list(), counts, limit)
-    values = known["value"].to_numpy().astype(np.float64)
-    numbers = ValueCounts(values=values, counts=counts, n_missing=n_rows - int(counts.sum()))
+        table = pl.DataFrame([distinct.alias("text"), occurrences.alias("n")])
+        known = table.drop_nulls().sort("text")
+        counts = known["n"].to_numpy().astype(np.int64)
+        return text_profile(name, kind, n_rows, known["text"].to_list(), counts, limit)
+    values = distinct.to_numpy()
+    order = np.argsort(values, kind="stable")[: len(values) - np.isnan(values).sum()]
+    counts = occurrences.to_numpy().astype(np.int64)[order]
+    numbers = ValueCounts(
+        values=values[order], counts=counts, n_missing=n_rows - int(counts.sum())
+    )
     return number_profile(name, kind, n_rows, numbers, limit)
