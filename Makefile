@@ -9,11 +9,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint requirements.lock
-PROSE := README.md CONTRIBUTING.md Makefile changes docs
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help example test test-fast lint docs check bench lock changelog clean
+.PHONY: help example test test-fast lint style types contract dependencies spelling docs check \
+	bench lock changelog clean
 
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -45,13 +45,23 @@ test: $(VENV)/.dev
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-lint: $(VENV)/.dev
+lint: style types contract dependencies spelling
+
+style: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
 	$(BIN)/mypy
+
+contract: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+dependencies: $(VENV)/.dev
 	$(BIN)/deptry src
-	$(BIN)/codespell src tests examples benchmarks $(PROSE)
+
+spelling: $(VENV)/.dev
+	$(BIN)/codespell src tests examples benchmarks README.md CONTRIBUTING.md Makefile changes docs
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
