@@ -42,4 +42,4 @@ def test_public_docstrings_are_well_formed(package: str) -> None:
         if code in CHECKS
     ]
 
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)
