@@ -144,6 +144,17 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         Store.open(tmp_path / "f")
 
 
+def test_a_url_is_refused_and_makes_no_folder_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ValueError, match="is a URL"):
+        Store.open("postgresql+psycopg://localhost/mlstore")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"not a database" * 100])
 def test_something_else_than_a_store_is_refused_untouched(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "store.sqlite").write_bytes(content)

@@ -132,6 +132,8 @@ FILES: dict[str, Tamper] = {
     "remove an artifact": lambda root: artifact_path(root, A).unlink(),
 }
 OTHER: dict[str, Tamper] = {
+    "delete the seal of a version": sql("DELETE FROM seals WHERE sequence = 2"),
+    "point a seal to another event": sql("UPDATE seals SET sequence = 3 WHERE sequence = 2"),
     "delete the whole ledger": sql("DELETE FROM ledger"),
     "delete a version": sql("DELETE FROM versions WHERE name = 'a'"),
     "delete an alias": sql("DELETE FROM aliases"),

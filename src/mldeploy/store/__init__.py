@@ -1,10 +1,12 @@
 """One folder that holds rows, content-addressed artifacts, and a hash-chained ledger."""
 
-from ._artifacts import Artifacts, Manifest, ManifestEntry
+from ._artifacts import Artifacts
 from ._ledger import Ledger
+from ._manifest import Manifest, ManifestEntry
 from ._records import Damage, Event, Head, JsonValue, RowRef
 from ._schema import tables
-from ._store import Store, Transaction
+from ._store import Store
+from ._transaction import Transaction
 
 __all__ = [
     "Artifacts",

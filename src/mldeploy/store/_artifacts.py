@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
-from typing import ClassVar, Final, final
+from pathlib import Path
+from typing import ClassVar, final
 
 import pydantic
 
-from mldeploy._record import Record, canonical_json, sha256_hex
-from mldeploy.errors import AlreadyExistsError, IntegrityError, NotFoundError, SerializationError
+from mldeploy._record import canonical_json, sha256_hex
+from mldeploy.errors import AlreadyExistsError, IntegrityError, NotFoundError
 
 from ._files import (
     chunks_of,
@@ -26,45 +25,10 @@ from ._files import (
     sync_folder,
     write_new,
 )
+from ._manifest import Manifest, ManifestEntry, files_below, looks_like_manifest
 from ._records import Damage
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_FORMAT: Final = "mldeploy-directory-1"
-_MANIFEST_PREFIX = b'{"files":{'
-_MANIFEST_SUFFIX = b',"format":"mldeploy-directory-1"}'
-
-
-@final
-class ManifestEntry(Record):
-    """One file of a stored directory: the digest and the size in bytes of its content."""
-
-    sha256: str = pydantic.Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = pydantic.Field(ge=0)
-
-
-@final
-class Manifest(Record):
-    """The files of a stored directory, by relative path with ``/`` between the parts."""
-
-    format: str = pydantic.Field(default=_FORMAT, pattern=f"^{_FORMAT}$")
-    files: dict[str, ManifestEntry]
-
-    @pydantic.field_validator("files")
-    @classmethod
-    def _stay_inside(cls, files: dict[str, ManifestEntry]) -> dict[str, ManifestEntry]:
-        for name in files:
-            if not _is_contained(name):
-                raise ValueError(f"path {name!r} leads out of the directory")
-        return files
-
-
-def _is_contained(name: str) -> bool:
-    parts = name.split("/")
-    return (
-        not any(part in {"", ".", ".."} for part in parts)
-        and not any(character in name for character in "\\:\0")
-        and not PurePosixPath(name).is_absolute()
-    )
 
 
 @final
@@ -145,7 +109,7 @@ class Artifacts:
         if not path.is_dir():
             raise NotFoundError(f"there is no directory at {path}; pass the folder to store")
         with full_disk_as_error(self.root):
-            entries = {name: self._put_file(file) for name, file in _files_below(path)}
+            entries = {name: self._put_file(file) for name, file in files_below(path)}
             content = canonical_json(Manifest(files=entries).to_jsonable())
             digest = self._put([content], sha256_hex(content))
             self._sync([digest, *(entry.sha256 for entry in entries.values())])
@@ -180,7 +144,7 @@ class Artifacts:
             If the manifest was changed, or names a path outside of its directory.
         """
         content = self.read_bytes(digest)
-        if not _looks_like_manifest(content):
+        if not looks_like_manifest(content):
             raise NotFoundError(f"artifact {digest} is a file, not a directory; use read_bytes")
         try:
             return Manifest.model_validate_json(content)
@@ -292,28 +256,8 @@ class Artifacts:
         )
 
 
-def _looks_like_manifest(content: bytes) -> bool:
-    if not (content.startswith(_MANIFEST_PREFIX) and content.endswith(_MANIFEST_SUFFIX)):
-        return False
-    try:
-        return isinstance(json.loads(content), dict)
-    except ValueError:
-        return False
-
-
 def _hash_of(path: Path) -> str:
     digest = hashlib.sha256()
     for chunk in chunks_of(path):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def _files_below(root: Path) -> Iterator[tuple[str, Path]]:
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise SerializationError(f"{path} is neither a file nor a folder; store a copy of it")
-        if not _is_contained(name):
-            raise SerializationError(f"the name {name!r} cannot be restored everywhere; rename it")
-        if path.is_file():
-            yield name, path

@@ -158,7 +158,7 @@ class Ledger:
         """
         with self._reading() as connection:
             self._require_key(connection)
-            seals: dict[tuple[str, str], Seal] = {}
+            seals: dict[tuple[str, str], tuple[Seal, int]] = {}
             damages = list(self._walk(connection, known_head, seals))
             damages += check_rows(connection, seals)
         return tuple(damages)
@@ -179,6 +179,11 @@ class Ledger:
         ------
         IntegrityError
             If the row was edited or inserted behind the ledger's back.
+
+        Notes
+        -----
+        This looks at one event, and is quick. That a row was put back to what an *earlier* event
+        says is found by `verify`, which walks them all.
         """
         place = (table.name, key_text(table, row))
         where = f"the row {place[1]} of {place[0]}"
@@ -239,7 +244,7 @@ class Ledger:
         self,
         connection: sa.Connection,
         known_head: Head | None,
-        seals: dict[tuple[str, str], Seal],
+        seals: dict[tuple[str, str], tuple[Seal, int]],
     ) -> Iterator[Damage]:
         last = Head(sequence=0, hash=GENESIS)
         known_is_held = known_head is None or known_head == last
@@ -262,7 +267,7 @@ class Ledger:
                 yield Damage(kind="ledger", where=where, problem=problem)
             last = Head(sequence=event.sequence, hash=event.hash)
             known_is_held = known_is_held or known_head == last
-            seals.update({seal.place: seal for seal in seals_of(event)})
+            seals.update({seal.place: (seal, event.sequence) for seal in seals_of(event)})
         if last.sequence == 0:
             yield Damage(kind="ledger", where="1", problem="is missing: the ledger is empty")
         if not known_is_held and known_head is not None:

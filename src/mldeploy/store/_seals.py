@@ -94,15 +94,19 @@ def write_seal(connection: sa.Connection, seal: Seal, *, sequence: int) -> None:
 
 
 def check_rows(
-    connection: sa.Connection, seals: Mapping[tuple[str, str], Seal]
+    connection: sa.Connection, seals: Mapping[tuple[str, str], tuple[Seal, int]]
 ) -> Iterator[Damage]:
-    """Yield every sealed row that is not what its last event says."""
-    unseen = {place for place, seal in seals.items() if seal.sha256 is not None}
+    """Yield every sealed row that is not what its last event says.
+
+    `seals` holds, by table and key, what the walk over the ledger found last, and at which event.
+    """
+    yield from _check_notes(connection, seals)
+    unseen = {place for place, (seal, _) in seals.items() if seal.sha256 is not None}
     for table in SEALED_TABLES.values():
         for row in connection.execute(sa.select(table)).mappings():
             place = (table.name, key_text(table, row))
             unseen.discard(place)
-            seal = seals.get(place)
+            seal, _ = seals.get(place, (None, 0))
             where = f"{place[0]} {place[1]}"
             if seal is None:
                 yield Damage(kind="row", where=where, problem="is named by no event of the ledger")
@@ -115,6 +119,18 @@ def check_rows(
         yield Damage(
             kind="row", where=where, problem="is gone, and no event of the ledger says so"
         )
+
+
+def _check_notes(
+    connection: sa.Connection, seals: Mapping[tuple[str, str], tuple[Seal, int]]
+) -> Iterator[Damage]:
+    """Yield where the table of seals names another event than the last one of a row."""
+    noted = {(row.table, row.key): row.sequence for row in connection.execute(sa.select(SEALS))}
+    for place in sorted(noted.keys() | seals.keys()):
+        _, sequence = seals.get(place, (None, None))
+        if noted.get(place) != sequence:
+            problem = f"points to event {noted.get(place)} instead of {sequence}"
+            yield Damage(kind="row", where=f"seals {place[0]} {place[1]}", problem=problem)
 
 
 def _plain(value: Any) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final, Self, final
 
@@ -17,72 +17,17 @@ from mldeploy._record import Clock, utc_now
 from mldeploy.errors import AlreadyExistsError, IntegrityError, StoreVersionError
 
 from ._artifacts import Artifacts
+from ._database import Database
 from ._files import full_disk_as_error, make_folder
 from ._ledger import LEDGER_KEY_ID, Ledger, key_id_of
-from ._records import Damage, Event, Head, JsonValue, RowRef
+from ._records import Damage, Head, JsonValue
 from ._schema import ARTIFACT, FORMAT, META, METADATA, MIGRATIONS
 from ._sqlite import SQLiteDatabase
+from ._transaction import Transaction
 
 _FORMAT_KEY: Final = "format"
 _SYSTEM: Final = "mldeploy"
 _DEFAULT_PATIENCE: Final = timedelta(seconds=30)
-
-
-@final
-class Transaction:
-    """Changes that become visible and durable together, with the events that tell of them."""
-
-    def __init__(self, connection: sa.Connection, ledger: Ledger, *, now: datetime) -> None:
-        self.connection = connection
-        self.now = now
-        """When the transaction began, by the store's clock."""
-        self._ledger = ledger
-
-    def record(
-        self,
-        kind: str,
-        *,
-        subject: str,
-        actor: str,
-        details: Mapping[str, JsonValue] | None = None,
-        rows: Sequence[RowRef] = (),
-    ) -> Event:
-        """Append an event to the ledger in this transaction.
-
-        Parameters
-        ----------
-        kind : str
-            What was done, as ``thing.verb`` in the past tense (``version.registered``).
-        subject : str
-            What it was done to.
-        actor : str
-            Who did it.
-        details : mapping, optional
-            Further facts, as JSON values; the name ``rows`` is taken.
-        rows : sequence of (Table, key), optional
-            Rows of sealed tables that this transaction has inserted, changed or deleted, by
-            primary key. Their digests become part of the event: call this *after* the changes.
-            A row of a sealed table that no event names counts as damage.
-
-        Returns
-        -------
-        Event
-            The event as it will stand in the ledger once the transaction commits.
-
-        Raises
-        ------
-        LedgerKeyError
-            If the ledger was begun with another key.
-        """
-        return self._ledger.append(
-            self.connection,
-            time=self.now,
-            kind=kind,
-            subject=subject,
-            actor=actor,
-            details=details or {},
-            rows=rows,
-        )
 
 
 @final
@@ -102,8 +47,9 @@ class Store:
     nothing, and goes on when the disk is full.
 
     Rows are reached through SQLAlchemy Core alone; all that is particular to SQLite lies behind
-    one class, where another database can take its place. SQLite on a local disk is what is
-    built and tested: network file systems do not keep its locks.
+    the `Database` that the constructor takes beside the folder of the artifacts, where another
+    can take its place. SQLite on a local disk is what is built and tested: network file systems
+    do not keep its locks.
 
     Use `Store.open`.
 
@@ -125,7 +71,7 @@ class Store:
     FOLDER_OF_PREDICTIONS: ClassVar[str] = "predictions"
 
     def __init__(
-        self, root: Path, database: SQLiteDatabase, *, clock: Clock, ledger_key: bytes | None
+        self, root: Path, database: Database, *, clock: Clock, ledger_key: bytes | None
     ) -> None:
         self.root = root
         self.artifacts = Artifacts(root / "artifacts")
@@ -161,6 +107,8 @@ class Store:
 
         Raises
         ------
+        ValueError
+            If `location` is a URL.
         AlreadyExistsError
             If there is a file at `location`.
         StoreVersionError
@@ -170,6 +118,8 @@ class Store:
         IntegrityError
             If there is something else than a store's database in the folder.
         """
+        if "://" in str(location):
+            raise ValueError(f"{location} is a URL; stores are kept in folders, name one")
         root = Path(location)
         if root.exists() and not root.is_dir():
             raise AlreadyExistsError(f"{root} is a file; name a folder for the store")
