@@ -1,3 +1,18 @@
-"""validation."""
+"""May this model ship? Criteria, baselines, slices, fit and autonomy, judged on held-out rows."""
 
-__all__: list[str] = []
+from mldeploy.validation._autonomy import AutonomyValidator, routing_from
+from mldeploy.validation._base import Validator
+from mldeploy.validation._criteria import CriteriaValidator
+from mldeploy.validation._defaults import default_validators
+from mldeploy.validation._rivals import BaselineValidator
+from mldeploy.validation._suite import ValidatorSuite
+
+__all__ = [
+    "AutonomyValidator",
+    "BaselineValidator",
+    "CriteriaValidator",
+    "Validator",
+    "ValidatorSuite",
+    "default_validators",
+    "routing_from",
+]

@@ -1,0 +1,25 @@
+"""The validators that a project runs when none are named."""
+
+from __future__ import annotations
+
+from mldeploy.problem import Problem
+from mldeploy.validation._autonomy import AutonomyValidator
+from mldeploy.validation._criteria import CriteriaValidator
+from mldeploy.validation._rivals import BaselineValidator
+from mldeploy.validation._suite import ValidatorSuite
+
+
+def default_validators(problem: Problem) -> ValidatorSuite:  # noqa: ARG001 - as for every step
+    """Return the validators that suit a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is decided.
+
+    Returns
+    -------
+    ValidatorSuite
+        Criteria, baselines and autonomy.
+    """
+    return ValidatorSuite((CriteriaValidator(), BaselineValidator(), AutonomyValidator()))
