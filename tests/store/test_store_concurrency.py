@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -41,29 +43,14 @@ with Store.open(folder) as store:
 print(json.dumps(acknowledged))
 """
 
-OPENER = """
-import sys, time
-from pathlib import Path
-from mldeploy.store import Store
-
-root, n_races = Path(sys.argv[2]), int(sys.argv[3])
-# START
-for race in range(n_races):
-    with Store.open(root / str(race)) as store, store.write() as tx:
-        tx.record("note", subject=sys.argv[1], actor="ana")
-    (root / f"{race}.{sys.argv[1]}").touch()
-    while len(list(root.glob(f"{race}.*"))) < 8:
-        time.sleep(0.001)
-"""
-
 
 def test_eight_processes_on_a_cold_store_lose_and_repeat_nothing(
-    tmp_path: Path, run_processes: RunProcesses
+    memory_path: Path, run_processes: RunProcesses
 ) -> None:
-    outputs = run_processes(WRITER, str(tmp_path / "cold"), "50", n_processes=8)
+    outputs = run_processes(WRITER, str(memory_path / "cold"), "50", n_processes=8)
 
     acknowledged = dict(pair for output in outputs for pair in json.loads(output))
-    with Store.open(tmp_path / "cold") as store:
+    with Store.open(memory_path / "cold") as store:
         versions = tables.versions
         query = sa.select(versions.c.number, versions.c.bundle_digest).order_by(versions.c.number)
         with store.read() as connection:
@@ -75,15 +62,33 @@ def test_eight_processes_on_a_cold_store_lose_and_repeat_nothing(
         assert store.verify() == ()
 
 
-def test_eight_processes_that_race_the_first_open_all_open_one_store(
-    tmp_path: Path, run_processes: RunProcesses
-) -> None:
-    run_processes(OPENER, str(tmp_path), "6", n_processes=8)
+def test_eight_processes_that_race_the_first_open_all_open_one_store(memory_path: Path) -> None:
+    n_processes, n_races = 8, 12
+    barrier = multiprocessing.get_context("fork").Barrier(n_processes)
 
-    for race in range(6):
-        with Store.open(tmp_path / str(race)) as store:
+    def race(me: int) -> None:
+        for k in range(n_races):
+            barrier.wait(60)
+            with Store.open(memory_path / str(k)) as store, store.write() as tx:
+                tx.record("note", subject=str(me), actor="ana")
+
+    children = []
+    for me in range(n_processes):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                race(me)
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * n_processes
+
+    for k in range(n_races):
+        with Store.open(memory_path / str(k)) as store:
             subjects = sorted(e.subject for e in store.ledger.events(kind="note"))
-            assert subjects == [str(k) for k in range(8)]
+            assert subjects == [str(me) for me in range(n_processes)]
             assert len(store.ledger.events(kind="store.created")) == 1
             assert store.verify() == ()
 
