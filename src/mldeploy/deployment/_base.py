@@ -112,6 +112,18 @@ class Deployment(abc.ABC):
         """Answer many rows; the answers are in the order of the rows."""
 
     @abc.abstractmethod
+    def answers(
+        self, *, start: datetime | None = None, end: datetime | None = None
+    ) -> pl.DataFrame:
+        """Return what was answered with start ≤ time < end, as `read_log` does.
+
+        Raises
+        ------
+        DeploymentError
+            If the log cannot be read back.
+        """
+
+    @abc.abstractmethod
     def _route(self, *, share: float) -> None:
         """Let the candidate have this share of the traffic from now on."""
 

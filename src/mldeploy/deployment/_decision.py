@@ -172,8 +172,7 @@ def _decision(
 def _comparisons(
     streams: Sequence[Stream], blocks: Sequence[Block], rollout: Canary | Shadow
 ) -> Iterator[Finding]:
-    alpha = rollout.alpha / len(streams)
-    for stream in streams:
+    for stream, alpha in zip(streams, _budget(rollout.alpha, len(streams)), strict=True):
         values = stream.differences(blocks)
         process = TEProcess(margin=stream.margin, min_sd=stream.min_sd(rollout.min_rows))
         process = process.update(values)
@@ -195,6 +194,13 @@ def _comparisons(
             criterion=stream.criterion,
             details={"log_e_value": process.log_e_value, "alpha": alpha},
         )
+
+
+def _budget(alpha: float, n_streams: int) -> list[float]:
+    """Share the accepted chance of a false alarm: half for failures, which must be seen first."""
+    if n_streams == 1:
+        return [alpha]
+    return [alpha / 2, *[alpha / 2 / (n_streams - 1)] * (n_streams - 1)]
 
 
 def _verdict(*, worse: bool, n_blocks: int) -> Verdict:
@@ -232,7 +238,7 @@ def _sample_ratio(outcomes: pl.DataFrame, state: RolloutState) -> Iterator[Findi
     n = {arm: recent.filter(pl.col("arm") == arm).height for arm in ("champion", "candidate")}
     if not all(n.values()):
         return
-    p = sample_ratio_p_value(n["champion"], n["candidate"], share=1 - state.share)
+    p = sample_ratio_p_value(n["champion"], n["candidate"], share_b=state.share)
     yield Finding(
         check="decide",
         name="sample_ratio",

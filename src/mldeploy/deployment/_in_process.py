@@ -18,9 +18,21 @@ from mldeploy._record import Clock
 from mldeploy.deployment._base import Deployer, Deployment, Release
 from mldeploy.deployment._blocks import CANDIDATE, CHAMPION, SHADOW
 from mldeploy.deployment._rollout import Rollout, Shadow
-from mldeploy.serving import Answer, Answers, MemoryLog, PredictionSink, Predictor
+from mldeploy.errors import DeploymentError
+from mldeploy.serving import (
+    Answer,
+    Answers,
+    MemoryLog,
+    PredictionSink,
+    Predictor,
+    SupportsReading,
+)
 
 Frame: TypeAlias = pd.DataFrame | pl.DataFrame | Sequence[Mapping[str, object]]
+
+
+def _in_memory(_: str) -> PredictionSink:
+    return MemoryLog()
 
 
 @final
@@ -48,12 +60,12 @@ class InProcessDeployment(Deployment):
         *,
         champion: Release | None,
         rollout: Rollout,
-        sink: PredictionSink,
+        sink: Callable[[str], PredictionSink],
         clock: Clock,
         random_state: int = 0,
     ) -> None:
         super().__init__(candidate, champion=champion, rollout=rollout, clock=clock)
-        self.sink = sink
+        self.sink = sink(self.id)
         self._rng = np.random.default_rng(random_state)
         self._traffic = _Traffic(
             champion=None if champion is None else self._predictor(champion, CHAMPION),
@@ -112,6 +124,17 @@ class InProcessDeployment(Deployment):
             if len(rows)
         ]
         return Answers.interleave(parts) if len(parts) != 1 else parts[0][1]
+
+    @override
+    def answers(
+        self, *, start: datetime | None = None, end: datetime | None = None
+    ) -> pl.DataFrame:
+        if not isinstance(self.sink, SupportsReading):
+            raise DeploymentError(
+                f"{type(self.sink).__name__} cannot be read back; log to a ParquetLog, or read "
+                "the answers where they went and pass them to decide and to a Window"
+            )
+        return self.sink.frame(start=start, end=end)
 
     @override
     def _route(self, *, share: float) -> None:
@@ -175,7 +198,7 @@ class InProcessDeployer(Deployer):
         Seed of the assignment of requests without a key.
     """
 
-    sink: Callable[[], PredictionSink] = field(default=MemoryLog)
+    sink: Callable[[str], PredictionSink] = field(default=_in_memory)
     random_state: int = 0
 
     @override
@@ -186,7 +209,7 @@ class InProcessDeployer(Deployer):
             candidate,
             champion=champion,
             rollout=rollout,
-            sink=self.sink(),
+            sink=self.sink,
             clock=clock,
             random_state=self.random_state,
         )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import weakref
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self, final
 
+import polars as pl
+
 from mldeploy.errors import PredictionLogError
 from mldeploy.serving._batch import PredictionBatch
+from mldeploy.serving._read import read_log
 from mldeploy.serving._segments import Partition
 from mldeploy.serving._writer import DropNewest, OnFull, Settings, Writer
 
@@ -116,6 +119,17 @@ class ParquetLog:
             if the writer has died.
         """
         self._mine().flush(timeout)
+
+    def frame(self, *, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+        """Flush, and return the predictions with start ≤ time < end, as `read_log` does.
+
+        Raises
+        ------
+        PredictionLogError
+            If what was taken could not be written.
+        """
+        self.flush()
+        return read_log(self.root, deployment=self.deployment, start=start, end=end)
 
     def close(self) -> None:
         """Write what is left and end the thread; a second call does nothing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import polars as pl
 
@@ -34,6 +34,15 @@ class PredictionSink(Protocol):
 
     def close(self) -> None:
         """Make everything safe and take no more; may be called again."""
+        ...
+
+
+@runtime_checkable
+class SupportsReading(Protocol):
+    """A sink whose predictions can be read back: what rollouts and monitors need."""
+
+    def frame(self, *, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+        """Return the predictions with start ≤ time < end, as `read_log` does."""
         ...
 
 

@@ -1,0 +1,476 @@
+"""The composition root: it holds the parts, and no part knows it."""
+
+from __future__ import annotations
+
+import getpass
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+import pandas as pd
+import polars as pl
+from sklearn.base import BaseEstimator
+
+from mldeploy._record import Clock, utc_now
+from mldeploy.assessment import DataAssessor, default_assessors
+from mldeploy.data import Dataset, Split, dataset_for, default_split
+from mldeploy.deployment import Deployer, Release, Rollout
+from mldeploy.evidence import Approval, Report, Waiver
+from mldeploy.feedback import LabelLedger
+from mldeploy.governance import ApprovalDesk, ModelCard, model_card
+from mldeploy.model import Bundle, Model
+from mldeploy.monitoring import Monitor, default_monitors
+from mldeploy.problem import MetricKind, Problem
+from mldeploy.project._data import AssessedData
+from mldeploy.project._live import Live, must_be_approved
+from mldeploy.project._pipeline import (
+    PipelineRun,
+    assess_step,
+    register_step,
+    settings_of,
+    train_step,
+    validate_step,
+)
+from mldeploy.project._reference import ReferenceKeeper
+from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
+from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
+from mldeploy.store import Store
+from mldeploy.tracking import Runs
+from mldeploy.training import EstimatorTrainer, Trainer
+from mldeploy.validation import Validator, default_validators, routing_from
+
+Source: TypeAlias = pd.DataFrame | pl.DataFrame | pl.LazyFrame | Dataset | str | Path
+
+
+@final
+class Project:
+    """One problem with everything that is done about it, in one folder.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is decided, and what "good" means.
+    store : Store, str or Path, default="mlstore"
+        Where everything is kept; a folder is enough.
+    assessor, validator, monitor : DataAssessor, Validator, Monitor, optional
+        What judges the data, the model and the service; the defaults suit the problem.
+    trainer : callable, optional
+        Turns an estimator into a `Trainer`; `EstimatorTrainer` by default.
+    deployer : Deployer, optional
+        What serves; in this process by default, logging to the store.
+    split : Split, optional
+        How rows to learn from and rows to judge by are told apart: by time where there is one,
+        else by unit, else at random.
+    retraining : RetrainingPolicy, optional
+        When to train anew; on alarms about a criterion by default.
+    trusted : sequence of str
+        Types that this process trusts when it loads models, beyond scikit-learn's own.
+    by : str, optional
+        Who acts; the user's login name by default.
+    clock : Clock, default=utc_now
+        Tells the time.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from mldeploy.problem import Criterion, Problem
+    >>> problem = Problem(name="demo", statement="Is x above a half?", target="y", positive=1,
+    ...                   criteria=[Criterion("accuracy", at_least=0.9)])
+    >>> frame = pd.DataFrame({"x": [i / 1000 for i in range(1000)]})
+    >>> frame["y"] = (frame["x"] > 0.5).astype(int)
+    >>> with tempfile.TemporaryDirectory() as folder, Project(problem, store=folder) as project:
+    ...     data = project.data(frame)
+    ...     model = project.train(LogisticRegression(C=100), data)
+    ...     report = project.validate(model, data)
+    ...     version = project.register(model, report)
+    >>> str(report.verdict), version.label
+    ('PASS', 'demo:1')
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        store: Store | str | Path = "mlstore",
+        assessor: DataAssessor | None = None,
+        trainer: Callable[[BaseEstimator], Trainer] | None = None,
+        validator: Validator | None = None,
+        deployer: Deployer | None = None,
+        monitor: Monitor | None = None,
+        split: Split | None = None,
+        retraining: RetrainingPolicy | None = None,
+        trusted: Sequence[str] = (),
+        by: str | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.problem = problem
+        self.by = by or getpass.getuser()
+        self.clock = clock
+        self.store = store if isinstance(store, Store) else Store.open(store, clock=clock)
+        self.registry = Registry(self.store)
+        self.labels = LabelLedger(self.store)
+        self.runs = Runs(self.store, actor=self.by)
+        self.desk = ApprovalDesk(self.registry, clock=clock)
+        self.assessor = assessor or default_assessors(problem)
+        self.trainer = trainer or (lambda estimator: EstimatorTrainer(estimator=estimator))
+        self.validator = validator or default_validators(problem)
+        self.monitor_suite = monitor or default_monitors(problem)
+        self.retraining = retraining or OnAlarm(names=_criteria_names(problem))
+        self._deployer = deployer
+        self._split = split
+        self._trusted = tuple(trusted)
+        self._references = ReferenceKeeper(self.store)
+        self._releases: dict[str, Release] = {}
+
+    # --- from data to a version -----------------------------------------------------------
+
+    def data(self, source: Source, *, name: str = "") -> Dataset:
+        """Return a table as a dataset with the problem's roles, without assessing it."""
+        return dataset_for(source, self.problem, name=name)
+
+    def assess(self, source: Source, *, name: str = "") -> AssessedData:
+        """Ask whether this data may carry this problem.
+
+        Parameters
+        ----------
+        source : DataFrame, Dataset or path
+            pandas, polars, or a Parquet or CSV file.
+        name : str
+            What the data is called in reports.
+
+        Returns
+        -------
+        AssessedData
+            The dataset, the findings, and the rows to learn from and to judge by.
+        """
+        dataset = self.data(source, name=name)
+        report = self.assessor.assess(dataset, self.problem, clock=self.clock)
+        split = self._split or default_split(dataset)
+        return AssessedData(dataset=dataset, report=report, split=split)
+
+    def train(self, estimator: BaseEstimator | Trainer, data: AssessedData | Dataset) -> Model:
+        """Fit an estimator, with baselines beside it, and record the run.
+
+        Parameters
+        ----------
+        estimator : scikit-learn estimator or Trainer
+            It is cloned, never changed.
+        data : AssessedData or Dataset
+            Of assessed data the rows to learn from; of a dataset all rows.
+
+        Raises
+        ------
+        UnfitDataError
+            If a blocking finding of the assessment failed and is not waived.
+        """
+        if isinstance(data, AssessedData):
+            data.must_be_fit()
+        dataset = data.train if isinstance(data, AssessedData) else data
+        trainer = estimator if isinstance(estimator, Trainer) else self.trainer(estimator)
+        parameters: dict[str, Any] = {"trainer": type(trainer).__qualname__}
+        with self.runs.start(f"{self.problem.name}/train", parameters=parameters) as run:
+            model = trainer.train(dataset, self.problem, by=self.by, clock=self.clock)
+            run.log_metric("seconds", model.provenance.duration.total_seconds())
+            run.log_metric("rows", model.provenance.n_rows)
+        return model
+
+    def validate(
+        self, model: Model, data: AssessedData | Dataset, *, champion: Model | None = None
+    ) -> Report:
+        """Ask whether a model may ship: every criterion, on rows that it has not seen.
+
+        Parameters
+        ----------
+        model : Model
+            The candidate.
+        data : AssessedData or Dataset
+            Of assessed data the rows to judge by; of a dataset all rows.
+        champion : Model, optional
+            What it is compared with; the registry's champion by default.
+        """
+        dataset = data.holdout if isinstance(data, AssessedData) else data
+        rival = champion or self._champion_model()
+        report = self.validator.validate(
+            model, dataset, self.problem, champion=rival, clock=self.clock
+        )
+        self._references.remember(report, dataset)
+        return report
+
+    def register(self, model: Model, report: Report) -> ModelVersion:
+        """Keep a model with the evidence about it as the next version.
+
+        Whatever the verdict: what failed is kept as well, and cannot be promoted.
+
+        Raises
+        ------
+        PromotionError
+            If the report is about another model or problem.
+        """
+        routed = replace(model, routing=routing_from(report))
+        with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
+            bundle = Bundle.write(
+                Path(folder) / "bundle",
+                routed,
+                report=report,
+                golden=self._references.rows(report),
+            )
+            version = self.registry.register(bundle, report, by=self.by)
+        self._references.keep(version, report)
+        return version
+
+    # --- signatures -----------------------------------------------------------------------
+
+    def approve(
+        self, version: ModelVersion, *, by: str, reason: str, waiver: Waiver | None = None
+    ) -> Approval:
+        """Keep somebody's word that a version may serve; see `ApprovalDesk.approve`."""
+        return self.desk.approve(version, by=by, reason=reason, waiver=waiver)
+
+    def waive(
+        self,
+        version: ModelVersion,
+        *,
+        by: str,
+        reason: str,
+        until: datetime,
+        name: str,
+        slice: str | None = None,  # noqa: A002 - the field's word
+    ) -> Waiver:
+        """Keep somebody's decision to go on although a check did not hold."""
+        return self.desk.waive(version, by=by, reason=reason, until=until, name=name, slice=slice)
+
+    def promote(
+        self, version: ModelVersion, alias: str = CHAMPION, *, reason: str = ""
+    ) -> Promotion:
+        """Let an alias name a version; it must be approved and its evidence must pass.
+
+        Raises
+        ------
+        PromotionError
+            If it is not.
+        """
+        approval = must_be_approved(self.registry, version, at=self.clock())
+        return self.registry.promote(version, alias, approval=approval, by=self.by, reason=reason)
+
+    def card(self, version: ModelVersion) -> ModelCard:
+        """Return the model card, made from the record alone."""
+        with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
+            bundle = self.registry.open_bundle(version, target=Path(folder) / "bundle")
+            return model_card(self.registry, version, bundle, at=self.clock())
+
+    # --- service --------------------------------------------------------------------------
+
+    def deploy(self, version: ModelVersion, *, rollout: Rollout | None = None) -> Live:
+        """Put an approved version into service.
+
+        If another version is the champion, traffic moves by the rollout, and the champion's
+        place is taken when the rollout completes; call `Live.advance` to let it decide.
+        Without one, the version serves everything at once.
+
+        Raises
+        ------
+        PromotionError
+            If the version is not approved, or its validation did not pass.
+        """
+        must_be_approved(self.registry, version, at=self.clock())
+        served = self.registry.alias(version.name, CHAMPION)
+        beside = served if served is not None and served != version else None
+        deployment = self._deployer_or_default().deploy(
+            self.release(version),
+            champion=None if beside is None else self.release(beside),
+            rollout=rollout,
+            clock=self.clock,
+        )
+        return Live(
+            deployment,
+            store=self.store,
+            registry=self.registry,
+            labels=self.labels,
+            load=self.release,
+            version=version,
+            by=self.by,
+            clock=self.clock,
+        )
+
+    def release(self, version: ModelVersion) -> Release:
+        """Return a version with its model in memory; loaded once, verified before.
+
+        Raises
+        ------
+        IntegrityError
+            If a file is not what was registered.
+        UntrustedTypesError
+            If the model holds types that this project does not trust.
+        """
+        if version.digest not in self._releases:
+            with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
+                bundle = self.registry.open_bundle(version, target=Path(folder) / "bundle")
+                model = bundle.load_model(trusted=self._trusted)
+            self._releases[version.digest] = Release(model=model, version=version.label)
+        return self._releases[version.digest]
+
+    def monitor(
+        self,
+        live: Live,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        as_of: datetime | None = None,
+    ) -> Report:
+        """Ask whether a deployment is still fit: the same criteria, now as alarms.
+
+        Parameters
+        ----------
+        live : Live
+            What serves.
+        start, end : datetime, optional
+            The slice of time to look at; the last 24 hours that should have their labels.
+        as_of : datetime, optional
+            Now.
+        """
+        now = as_of or self.clock()
+        last = end or now - self.problem.label_delay
+        window = live.window(start or last - timedelta(days=1), last, as_of=now)
+        version = live.version
+        base = self._references.reference(version, self.release(version).model)
+        report = self.monitor_suite.check(window, live.remember(base), clock=self.clock)
+        live.note(window, report)
+        return report
+
+    def decide_retraining(self, live: Live) -> RetrainingDecision:
+        """Ask the retraining policy whether to train anew; nothing is done about it."""
+        return live.decide_retraining(self.retraining, self.release(live.version).model)
+
+    # --- the whole way --------------------------------------------------------------------
+
+    def run(
+        self, source: Source, estimator: BaseEstimator, *, resume: str | None = None
+    ) -> PipelineRun:
+        """Go from data to a registered version; what was done before is not done again.
+
+        Approval and deployment are left to people: call `approve` and `deploy` with the version.
+
+        Parameters
+        ----------
+        source : DataFrame, Dataset or path
+            The data.
+        estimator : scikit-learn estimator
+            What is fitted.
+        resume : str, optional
+            A run whose step failed; its finished steps are kept.
+
+        Raises
+        ------
+        StepFailedError
+            If a step raises; it names the run to resume.
+        """
+        runner = StepRunner(self.store, run=resume, actor=self.by)
+        dataset = self.data(source)
+        split = self._split or default_split(dataset)
+        base: dict[str, JsonValue] = {"problem": self.problem.digest, "data": dataset.fingerprint}
+        assessing = {**base, "assessor": settings_of(self.assessor)}
+        report = runner(
+            assess_step(
+                lambda: self.assessor.assess(dataset, self.problem, clock=self.clock),
+                inputs=assessing,
+            )
+        )
+        data = AssessedData(dataset=dataset, report=report, split=split)
+        training = {**base, "estimator": settings_of(estimator), "split": settings_of(split)}
+        model = runner(
+            train_step(
+                lambda: self.train(estimator, data),
+                inputs=training,
+                store=self.store,
+                trusted=self._trusted,
+            )
+        )
+        champion = self.registry.alias(self.problem.name, CHAMPION)
+        validating: dict[str, JsonValue] = {
+            "model": model.digest,
+            "champion": None if champion is None else champion.model,
+            "validator": settings_of(self.validator),
+            **training,
+        }
+        verdict = runner(validate_step(lambda: self.validate(model, data), inputs=validating))
+        self._references.remember(verdict, data.holdout)
+        version = runner(
+            register_step(
+                lambda: self.register(model, verdict),
+                inputs={"model": model.digest, "report": verdict.digest},
+                registry=self.registry,
+            )
+        )
+        return PipelineRun(
+            id=runner.run,
+            data=data,
+            model=model,
+            report=verdict,
+            version=version,
+            steps=runner.records(),
+        )
+
+    def steps(self, run: str | None = None) -> tuple[StepRecord, ...]:
+        """Return the recorded steps of one run, or of all."""
+        return read_steps(self.store, run=run)
+
+    # --- the record -----------------------------------------------------------------------
+
+    def history(self, alias: str | None = None) -> tuple[Promotion, ...]:
+        """Return how aliases moved: who, when, from what, on whose word."""
+        return self.registry.history(self.problem.name, alias)
+
+    def verify(self) -> tuple[Damage, ...]:
+        """Check all that is stored; empty when everything is what was written."""
+        return self.store.verify()
+
+    def close(self) -> None:
+        """Close the store's connections."""
+        self.store.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _champion_model(self) -> Model | None:
+        version = self.registry.alias(self.problem.name, CHAMPION)
+        return None if version is None else self.release(version).model
+
+    def _deployer_or_default(self) -> Deployer:
+        return self._deployer or InProcessDeployer(sink=self._open_log)
+
+    def _open_log(self, deployment: str) -> PredictionSink:
+        return ParquetLog(self.store.predictions, deployment=deployment)
+
+    def _repr_html_(self) -> str:
+        versions = self.registry.versions(self.problem.name)
+        champion = self.registry.alias(self.problem.name, CHAMPION)
+        rows = [
+            (
+                v.label,
+                CHAMPION if champion is not None and v.number == champion.number else "",
+                str(v.verdict),
+                v.trained_by,
+                f"{v.created_at:%Y-%m-%d %H:%M}",
+            )
+            for v in versions
+        ]
+        headers = ("Version", "Alias", "Validation", "Trained by", "Registered")
+        return html_fragment(
+            f"<p>Project in <code>{escape(self.store.root)}</code></p>"
+            f"{self.problem._repr_html_()}" + html_table(headers, rows)
+        )
+
+
+def _criteria_names(problem: Problem) -> tuple[str, ...]:
+    """Return the names under which alarms about the quality criteria are raised."""
+    kinds = {MetricKind.QUALITY, MetricKind.BUSINESS}
+    names = [c.metric.name for c in problem.criteria if c.metric.kind in kinds]
+    return tuple(dict.fromkeys([*names, *(f"{name} decay" for name in names)]))
