@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import final
@@ -14,6 +14,13 @@ from mldeploy.data import Profile
 from mldeploy.errors import InvalidDataError
 from mldeploy.evidence import html_fragment, html_table
 from mldeploy.model import Signature
+from mldeploy.monitoring._summary import (
+    MetricEstimate,
+    WindowSummary,
+    estimates_of,
+    label_columns,
+    summary_of,
+)
 from mldeploy.problem import Problem, ScoredRows
 from mldeploy.serving import logged_name, scored_rows_of
 
@@ -52,6 +59,8 @@ class Window:
     def __post_init__(self) -> None:
         if self.start >= self.end:
             raise InvalidDataError(f"the window is empty: it ends at {self.end} or before")
+        if min(self.rejected, self.dropped) < 0:
+            raise InvalidDataError(f"{self.rejected=} and {self.dropped=} are counts, at least 0")
         for column in ("time", "prediction", "error", "label"):
             if column not in self.answers.columns:
                 raise InvalidDataError(f"the answers of a window need the column {column!r}")
@@ -81,6 +90,17 @@ class Window:
     def scored(self, *, columns: Sequence[str] = ()) -> ScoredRows:
         """Return the matured answers as rows that the judge understands."""
         return scored_rows_of(self.matured, self.problem, self.signature, columns=columns)
+
+    @cached_property
+    def labelled(self) -> ScoredRows:
+        """The matured answers, with the columns that criteria are cut by, if they were logged."""
+        logged = [c for c in label_columns(self.problem) if logged_name(c) in self.answers.columns]
+        return self.scored(columns=logged)
+
+    @cached_property
+    def summary(self) -> WindowSummary:
+        """The metrics of the matured answers; worth keeping once the window `is_mature`."""
+        return summary_of(self.labelled, self.problem, start=self.start, end=self.end)
 
     @cached_property
     def profile(self) -> Profile:
@@ -114,25 +134,111 @@ class Reference:
         Profiles of past ordinary windows, of the same length as the one to be judged, oldest
         first. With about six or more, drift is judged by the reference's own past.
     past : tuple of ScoredRows
-        Matured answers of past windows since the model was promoted, oldest first: a slow
-        decay shows over many windows, not in one.
+        Matured answers of the last windows, oldest first: criteria are judged on them and the
+        window together. See `after`.
+    summaries : tuple of WindowSummary
+        Of *all* matured windows since the model was promoted, oldest first: a slow decay shows
+        over many windows, not in one.
+    validated : tuple of MetricEstimate
+        The criteria's metrics on `scored`, so that they are measured once and not with every
+        window; empty to have them measured. See `Reference.of`.
     """
 
     profile: Profile
     scored: ScoredRows
     history: tuple[Profile, ...] = field(default=())
     past: tuple[ScoredRows, ...] = field(default=())
+    summaries: tuple[WindowSummary, ...] = field(default=())
+    validated: tuple[MetricEstimate, ...] = field(default=())
+
+    @classmethod
+    def of(
+        cls,
+        profile: Profile,
+        scored: ScoredRows,
+        problem: Problem,
+        *,
+        history: Sequence[Profile] = (),
+    ) -> Reference:
+        """Return the reference of a model that has just been promoted.
+
+        Parameters
+        ----------
+        profile, scored, history
+            See the attributes.
+        problem : Problem
+            Whose criteria were judged on `scored`.
+        """
+        validated = estimates_of(scored, problem)
+        return cls(profile=profile, scored=scored, history=tuple(history), validated=validated)
+
+    def after(self, window: Window, *, keep: int = 27) -> Reference:
+        """Return the reference for what comes after a matured window.
+
+        Its labelled rows and its summary are added; `history` is not, since only people can
+        tell whether a window was ordinary.
+
+        Parameters
+        ----------
+        window : Window
+            One whose labels have matured, later than those before.
+        keep : int, default=27
+            Windows of labelled rows to keep; summaries are all kept.
+
+        Raises
+        ------
+        InvalidDataError
+            If the window is not mature, or not later than the last.
+        """
+        if not window.is_mature:
+            raise InvalidDataError(
+                f"labels of the window up to {window.end} are due until "
+                f"{window.end + window.problem.label_delay}; keep it once they have matured"
+            )
+        if self.summaries and window.start < self.summaries[-1].end:
+            raise InvalidDataError(
+                f"the window from {window.start} overlaps one that ends at "
+                f"{self.summaries[-1].end}; add windows in order, each once"
+            )
+        past = (*self.past, window.labelled)
+        return replace(
+            self,
+            past=past[len(past) - keep :] if len(past) > keep else past,
+            summaries=(*self.summaries, window.summary),
+        )
+
+    def validated_on(self, problem: Problem) -> tuple[MetricEstimate, ...]:
+        """Return `validated`, measured now if it was not given."""
+        return self.validated or estimates_of(self.scored, problem)
 
 
 def profile_of(answers: pl.DataFrame, signature: Signature) -> Profile:
-    """Return the profile of features, and of answers as ``model.prediction`` and ``.score``."""
-    inputs = {c.name: logged_name(c.name) for c in signature.inputs.columns}
+    """Return the profile of features, and of answers as ``model.prediction`` and ``.score``.
+
+    A column that is null throughout, and so of no type, has the type of the signature.
+
+    Parameters
+    ----------
+    answers : polars.DataFrame
+        Rows of the prediction log; columns that are not there are left out.
+    signature : Signature
+        Which columns are features.
+    """
     features = [
-        pl.col(logged).alias(n) for n, logged in inputs.items() if logged in answers.columns
-    ]
+        _typed(pl.col(logged_name(c.name)), answers.schema[logged_name(c.name)], c.dtype)
+        .alias(c.name)
+        for c in signature.inputs.columns
+        if logged_name(c.name) in answers.columns
+    ]  # fmt: skip
     outputs = [
         pl.col(c).alias(f"model.{c}")
         for c in ("prediction", "score")
-        if c in answers.columns and not answers.schema[c].is_nested()
+        if c in answers.columns
+        and not answers.schema[c].is_nested()
+        and answers.schema[c] != pl.Null
     ]
     return Profile.of(answers.select(*features, *outputs))
+
+
+def _typed(column: pl.Expr, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    return column.cast(wanted) if dtype == pl.Null else column
