@@ -67,7 +67,6 @@ def test_missing_booleans_become_numbers_that_estimators_read() -> None:
         (pd.array([True, None], dtype="boolean"), pl.Boolean),
         (pd.array(["a", None], dtype="string"), pl.String),
         (pd.array(["a", None], dtype=pd.StringDtype("python")), pl.String),
-        (pd.array([1, None], dtype="int32[pyarrow]"), pl.Int32),
         (np.array(["a", None], object), pl.String),
         (np.array([True, None], object), pl.Boolean),
         (np.array([1, None], object), pl.Int64),
@@ -137,3 +136,11 @@ def test_texts_and_names_that_are_no_unicode_are_refused() -> None:
         to_polars(pd.DataFrame({"x": pd.Series(["\ud800"], dtype=object)}))
     with pytest.raises(InvalidDataError, match="not Unicode"):
         to_polars(pd.DataFrame([[1]], columns=pd.Index(["\ud800"], dtype=object)))
+
+
+def test_arrow_types_of_pandas_keep_their_width() -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"x": pd.array([1, None], dtype="int32[pyarrow]")})
+
+    assert to_polars(frame)["x"].to_list() == [1, None]
+    assert to_polars(frame)["x"].dtype == pl.Int32

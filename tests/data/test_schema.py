@@ -126,6 +126,16 @@ def test_schemas_survive_json_and_toml(table: pl.DataFrame) -> None:
     assert Schema.model_validate_json(inferred.to_json()) == inferred
 
 
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, unique=True))
+def test_columns_of_any_name_are_stored_in_order(names: list[str]) -> None:
+    inferred = Schema.infer(pl.DataFrame({name: [1] for name in names}))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "schema.toml"
+        inferred.save(path)
+
+        assert Schema.load(path) == inferred
+
+
 def test_what_is_inferred_is_what_is_there() -> None:
     inferred = schema()
 
@@ -392,7 +402,7 @@ def test_edits_that_cannot_be_are_refused() -> None:
         ({"categories": ("a",)}, "cannot have categories"),
         ({"closed": True}, "no categories"),
         ({"minimum": None, "maximum": None, "strict_range": True}, "no range"),
-        ({"minimum": date(2013, 1, 1)}, "mixes types"),
+        ({"minimum": date(2013, 1, 1)}, "cannot be bounded"),
         ({"colour": "red"}, "colour"),
     ]:
         with pytest.raises(InvalidDataError, match=reason):
@@ -459,3 +469,72 @@ def test_files_that_are_no_schema_are_refused(tmp_path: Path, text: str, reason:
 def test_an_absent_file_is_told_as_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataError, match="no schema at"):
         Schema.load(tmp_path / "schema.toml")
+
+
+def test_casts_that_keep_every_value_are_made() -> None:
+    wanted = schema().select(["late", "when", "day", "taxi", "origin"])
+    tokyo = pl.col("when").dt.convert_time_zone("Asia/Tokyo").dt.cast_time_unit("ms")
+    frame = flights().with_columns(
+        pl.col("late").cast(pl.Int8),
+        tokyo,
+        pl.col("day").cast(pl.Datetime("ms")),
+        pl.col("taxi").dt.cast_time_unit("ns"),
+        pl.col("origin").cast(pl.Categorical),
+    )
+
+    assert wanted.enforce(frame).equals(flights().select(wanted.names))
+
+
+def test_local_times_stay_local() -> None:
+    local = pl.DataFrame({"t": [datetime(2013, 1, 1, 5)]})
+    inferred = Schema.infer(local)
+
+    assert inferred.enforce(pl.DataFrame({"t": [date(2013, 1, 1)]}))["t"][0] == datetime(
+        2013, 1, 1
+    )
+    assert inferred.parse_rows([{"t": "2013-01-01T05:00:00"}])[1] == ()
+    assert inferred.parse_rows([{"t": "2013-01-01T05:00:00Z"}])[1][0].code == "type"
+
+
+def test_an_open_category_turns_the_unseen_into_missing_and_says_so() -> None:
+    wanted = schema().select(["engine"]).edit("engine", closed=False)
+    frame = pl.DataFrame({"engine": ["fan", "rocket"]})
+
+    assert wanted.enforce(frame)["engine"].to_list() == ["fan", None]
+    assert [(e.row, e.code) for e in wanted.surprises(frame)] == [(1, "category")]
+    assert wanted.parse_rows([{"engine": "rocket"}])[0]["engine"].to_list() == [None]
+
+
+def test_midnights_and_days_keep_their_type_when_stored(tmp_path: Path) -> None:
+    table = pl.DataFrame(
+        {
+            "local": [datetime(2013, 1, 1)],
+            "utc": [datetime(2013, 1, 1, tzinfo=UTC)],
+            "day": [date(2013, 1, 1)],
+            "whole": [1],
+            "real": [1.0],
+        }
+    )
+    inferred = Schema.infer(table)
+    inferred.save(tmp_path / "schema.toml")
+
+    stored = (
+        Schema.load(tmp_path / "schema.toml"),
+        Schema.model_validate_json(inferred.to_json()),
+    )
+
+    for schema in stored:
+        assert schema == inferred
+        assert [type(c.minimum) for c in schema.columns] == [datetime, datetime, date, int, float]
+
+
+def test_bounds_are_of_the_columns_type() -> None:
+    for name, bound in [
+        ("when", datetime(2013, 1, 1)),
+        ("when", date(2013, 1, 1)),
+        ("day", datetime(2013, 1, 1)),
+        ("late", 1),
+        ("hour", float("nan")),
+    ]:
+        with pytest.raises(InvalidDataError, match="cannot be bounded by"):
+            schema().edit(name, minimum=bound)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from itertools import chain, islice
 
 import polars as pl
@@ -65,8 +65,6 @@ def bound_of(column: ColumnSchema, bound: Bound | None) -> Bound | timedelta | N
     """Return a bound as a value of the column's type."""
     if column.kind == "duration" and isinstance(bound, int | float):
         return timedelta(seconds=bound)
-    if column.kind == "datetime" and isinstance(bound, date) and not isinstance(bound, datetime):
-        return datetime(bound.year, bound.month, bound.day)  # noqa: DTZ001 (local by definition)
     return bound
 
 

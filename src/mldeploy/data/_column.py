@@ -80,14 +80,24 @@ class ColumnSchema(Record):
         return self
 
     def _refuse_empty_range(self, where: str) -> None:
-        if self.minimum is None or self.maximum is None:
-            return
-        try:
-            empty = self.minimum > self.maximum  # type: ignore[operator]
-        except TypeError as error:
-            raise InvalidDataError(f"{where} mixes types in its range: {error}") from error
-        if empty:
-            raise InvalidDataError(f"{where} allows nothing: {self.minimum} > {self.maximum}")
+        low, high = self.minimum, self.maximum
+        for bound in (low, high):
+            if bound is not None and not self._is_bound(bound):
+                raise InvalidDataError(
+                    f"{where} is of kind {self.kind} and cannot be bounded by {bound!r}; bound "
+                    "numbers by numbers, durations by seconds, dates by dates, and datetimes by "
+                    "datetimes, with a zone if the column has one"
+                )
+        if low is not None and high is not None and low > high:  # type: ignore[operator]
+            raise InvalidDataError(f"{where} allows nothing: {low} > {high}")
+
+    def _is_bound(self, bound: Bound) -> bool:
+        if isinstance(bound, datetime):
+            zoned = bound.tzinfo is not None
+            return self.kind == "datetime" and zoned == (self.time_zone is not None)
+        if isinstance(bound, date):
+            return self.kind == "date"
+        return self.kind in ("integer", "number", "duration") and bound == bound  # noqa: PLR0124
 
     @property
     def dtype(self) -> pl.DataType:

@@ -95,9 +95,11 @@ def to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
 
 
 def to_numpy(column: pl.Series) -> npt.NDArray[Any]:
-    """Turn one column into the array that `to_pandas` would show for it."""
+    """Turn one column into an array: times in UTC, text as objects with None where missing."""
     if isinstance(column.dtype, pl.Enum | pl.Categorical):
         column = column.cast(pl.String)
+    if column.dtype == pl.String:
+        return column.to_numpy()
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     values = _column_to_pandas(column)

@@ -111,6 +111,9 @@ class Dataset:
         """
         table = source.table if isinstance(source, Dataset) else read_table(source)
         require_rows(table, name or "the table")
+        for role, names in (("features", features), ("sensitive", sensitive)):
+            if isinstance(names, str):
+                raise InvalidDataError(f"{role} is the text {names!r}; pass a list: [{names!r}]")
         taken = {target, time, unit, weight, *sensitive}
         named = [c for c in table.columns if c not in taken] if features is None else features
         with valid_record():

@@ -102,8 +102,8 @@ class TimeSplit(Split):
     Parameters
     ----------
     test_from : datetime, optional
-        First moment of the test side, with a zone; by default the moment from which on at most
-        `test_share` of the rows remain.
+        First moment of the test side, with a zone; by default the last moment from which on at
+        least `test_share` of the rows, to the nearest row, remain.
     test_share : float, default=0.2
         Share of the rows to judge by, in (0, 1); unused if `test_from` is given.
     gap : timedelta, default=0
