@@ -1,3 +1,19 @@
-"""project."""
+"""The composition root: one problem with everything that is done about it."""
 
-__all__: list[str] = []
+from mldeploy.project._data import AssessedData
+from mldeploy.project._live import Live
+from mldeploy.project._pipeline import PipelineRun
+from mldeploy.project._project import Project
+from mldeploy.project._steps import Step, StepRecord, StepRunner
+from mldeploy.project._watch import Watch
+
+__all__ = [
+    "AssessedData",
+    "Live",
+    "PipelineRun",
+    "Project",
+    "Step",
+    "StepRecord",
+    "StepRunner",
+    "Watch",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias, final
 
@@ -23,10 +24,12 @@ from mldeploy.deployment import (
     RolloutDecision,
 )
 from mldeploy.errors import PromotionError
-from mldeploy.evidence import Approval
+from mldeploy.evidence import Approval, Report
 from mldeploy.feedback import LabelLedger
-from mldeploy.monitoring import Window
+from mldeploy.monitoring import Monitor, Reference, Window
+from mldeploy.project._watch import Watch
 from mldeploy.registry import CHAMPION, ModelVersion, Registry
+from mldeploy.retraining import RetrainingDecision
 from mldeploy.serving import Answer, Answers
 from mldeploy.store import Store, tables
 
@@ -63,6 +66,7 @@ class Live:
         self._candidate: ModelVersion | None = version
         self._served: ModelVersion | None = registry.alias(version.name, CHAMPION)
         self._begun_at = clock()
+        self._watch = Watch()
         self._record("deployment.started", version)
         if self.deployment.status().champion is None:
             self.advance()
@@ -147,7 +151,7 @@ class Live:
 
     def add_labels(self, labels: pl.DataFrame | pd.DataFrame) -> None:
         """Say what was true of many predictions; see `LabelLedger.record`."""
-        self.labels.record(labels, actor=self._by)
+        self.labels.record(labels, by=self._by)
 
     def window(self, start: datetime, end: datetime, *, as_of: datetime | None = None) -> Window:
         """Return what was answered from `start` to `end`, with the labels known at `as_of`.
@@ -165,6 +169,60 @@ class Live:
             problem=release.model.problem,
             signature=release.model.signature,
         )
+
+    # --- health ---------------------------------------------------------------------------
+
+    @property
+    def watch(self) -> Watch:
+        """What the monitors have seen since the present version came to serve."""
+        return self._watch
+
+    def check(
+        self,
+        monitor: Monitor,
+        *,
+        start: datetime,
+        end: datetime,
+        as_of: datetime,
+        reference: Reference,
+    ) -> Report:
+        """Judge a slice of time, and remember what was seen.
+
+        Parameters
+        ----------
+        monitor : Monitor
+            What judges.
+        start, end : datetime
+            The slice of time, with zone.
+        as_of : datetime
+            Now.
+        reference : Reference
+            What the version was validated on; windows seen since are added to it.
+        """
+        window = self.window(start, end, as_of=as_of)
+        self._watch = self._watch.of_version(self.version.label, reference)
+        report = monitor.check(window, self._watch.reference_now(), clock=self._clock)
+        self._watch = self._watch.after(window, report)
+        if report.alarms:
+            with self._store.write() as tx:
+                tx.record(
+                    "monitor.alarmed",
+                    subject=self.version.label,
+                    actor=self._by,
+                    details={"alarms": [f.to_jsonable() for f in report.alarms]},
+                )
+        return report
+
+    def note_retraining(self, decision: RetrainingDecision) -> None:
+        """Keep in the ledger that training anew was decided, so that a cool-down can count."""
+        self._watch = replace(self._watch, last_decided_at=decision.at)
+        with self._store.write() as tx:
+            tx.record(
+                "retraining.decided",
+                subject=self.version.label,
+                actor=self._by,
+                details={"decision": decision.to_jsonable()},
+            )
 
     # --- the rollout ----------------------------------------------------------------------
 

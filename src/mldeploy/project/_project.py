@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator
 from mldeploy._record import Clock, utc_now
 from mldeploy.assessment import DataAssessor, default_assessors
 from mldeploy.data import Dataset, Split, dataset_for, default_split
-from mldeploy.deployment import Deployer, Release, Rollout
-from mldeploy.evidence import Approval, Report, Waiver
+from mldeploy.deployment import Deployer, InProcessDeployer, Release, Rollout
+from mldeploy.evidence import Approval, Report, Waiver, escape, html_fragment, html_table
 from mldeploy.feedback import LabelLedger
 from mldeploy.governance import ApprovalDesk, ModelCard, model_card
 from mldeploy.model import Bundle, Model
@@ -35,9 +35,11 @@ from mldeploy.project._pipeline import (
     validate_step,
 )
 from mldeploy.project._reference import ReferenceKeeper
+from mldeploy.project._steps import StepRecord, StepRunner, read_steps
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
-from mldeploy.store import Store
+from mldeploy.serving import ParquetLog, PredictionSink
+from mldeploy.store import Damage, JsonValue, Store
 from mldeploy.tracking import Runs
 from mldeploy.training import EstimatorTrainer, Trainer
 from mldeploy.validation import Validator, default_validators, routing_from
@@ -113,7 +115,7 @@ class Project:
         self.clock = clock
         self.store = store if isinstance(store, Store) else Store.open(store, clock=clock)
         self.registry = Registry(self.store)
-        self.labels = LabelLedger(self.store)
+        self.labels = LabelLedger(self.store, problem=problem)
         self.runs = Runs(self.store, actor=self.by)
         self.desk = ApprovalDesk(self.registry, clock=clock)
         self.assessor = assessor or default_assessors(problem)
@@ -329,22 +331,30 @@ class Project:
         live : Live
             What serves.
         start, end : datetime, optional
-            The slice of time to look at; the last 24 hours that should have their labels.
+            The slice of time to look at: by default what has matured since the last one, or the
+            last 24 hours that should have their labels.
         as_of : datetime, optional
             Now.
         """
         now = as_of or self.clock()
         last = end or now - self.problem.label_delay
-        window = live.window(start or last - timedelta(days=1), last, as_of=now)
+        first = start or live.watch.until or last - timedelta(days=1)
         version = live.version
-        base = self._references.reference(version, self.release(version).model)
-        report = self.monitor_suite.check(window, live.remember(base), clock=self.clock)
-        live.note(window, report)
-        return report
+        return live.check(
+            self.monitor_suite,
+            start=first,
+            end=last,
+            as_of=now,
+            reference=self._references.reference(version, self.release(version).model),
+        )
 
     def decide_retraining(self, live: Live) -> RetrainingDecision:
         """Ask the retraining policy whether to train anew; nothing is done about it."""
-        return live.decide_retraining(self.retraining, self.release(live.version).model)
+        model = self.release(live.version).model
+        decision = self.retraining.decide(live.watch.situation(model, now=self.clock()))
+        if decision.retrain:
+            live.note_retraining(decision)
+        return decision
 
     # --- the whole way --------------------------------------------------------------------
 

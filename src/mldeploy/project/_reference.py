@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
-from mldeploy.data import Dataset, dataset_for
+from mldeploy.data import Dataset, Profile, dataset_for
 from mldeploy.errors import NotFoundError
 from mldeploy.evidence import Report
 from mldeploy.model import Model
@@ -19,7 +19,7 @@ from mldeploy.registry import ModelVersion
 from mldeploy.serving import logged_name
 from mldeploy.store import Store, tables
 
-_MOST_ROWS: Final = 20_000
+_MOST_ROWS: Final = 60_000
 _KEPT: Final = 4
 _NAME: Final = "reference.parquet"
 
@@ -99,7 +99,21 @@ def reference_of(model: Model, dataset: Dataset) -> Reference:
         pl.Series("prediction", model.predict(dataset).tolist()),
         *_score_column(model, dataset),
     )
-    return Reference(profile=profile_of(answers, model.signature), scored=scored)
+    return Reference.of(
+        profile_of(answers, model.signature),
+        scored,
+        model.problem,
+        history=_daily_profiles(answers, dataset, model),
+    )
+
+
+def _daily_profiles(answers: pl.DataFrame, dataset: Dataset, model: Model) -> list[Profile]:
+    """Return the profile of each day: by how much ordinary days differ, drift is judged."""
+    if dataset.roles.time is None:
+        return []
+    days = answers.with_columns(pl.Series("day", dataset.times()).dt.truncate("1d"))
+    parts = days.sort("day").partition_by("day", maintain_order=True, include_key=False)
+    return [profile_of(part, model.signature) for part in parts]
 
 
 def _score_column(model: Model, dataset: Dataset) -> list[pl.Series]:
