@@ -217,6 +217,21 @@ def test_a_part_without_values_takes_the_kind_of_the_other() -> None:
     merged = empty.merge(Profile.of(pl.DataFrame({"x": ["a"]})))["x"]
 
     assert (merged.kind, merged.n, merged.n_missing) == ("string", 2, 1)
+    assert (
+        empty.merge(Profile.of(pl.DataFrame({"x": [None]}, schema={"x": pl.String})))["x"].n == 2
+    )
+
+
+def test_whole_and_real_numbers_merge_and_so_do_texts_and_categories() -> None:
+    frames = (
+        pl.DataFrame({"x": [1], "s": ["a"]}),
+        pl.DataFrame({"x": [0.5], "s": ["a"]}, schema_overrides={"s": pl.Enum(["a"])}),
+    )
+
+    merged = Profile.of(frames[0]).merge(Profile.of(frames[1]))
+
+    assert (merged["x"].kind, merged["x"].mean) == ("number", 0.75)
+    assert (merged["s"].kind, merged["s"].top(1)) == ("string", {"a": 2})
 
 
 def test_questions_without_an_answer_are_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +19,7 @@ _SECOND = 1_000_000.0
 WIDTHS = (1.0, _SECOND, 60 * _SECOND, 3_600 * _SECOND, 86_400 * _SECOND, 604_800 * _SECOND)
 """Width of a bucket of times and durations at each level, in microseconds: up to a week."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEMPORAL = ("datetime", "duration", "time")
 
 
@@ -72,3 +75,19 @@ def fitted(
         level += 1
         keys, counts = pooled(keys_of(keys, kind, level), counts)
     return keys, counts, level
+
+
+def readable(value: float, kind: Kind) -> str:
+    """Write a number in the unit of its kind for people."""
+    match kind:
+        case "datetime":
+            return f"{_EPOCH + timedelta(microseconds=value):%Y-%m-%d %H:%M}"
+        case "date":
+            return f"{_EPOCH + timedelta(days=value):%Y-%m-%d}"
+        case "duration" | "time":
+            return str(timedelta(microseconds=value))
+        case "boolean":
+            return str(bool(value))
+        case _:
+            whole = abs(value) < 1e15 and value == int(value)
+            return f"{value:,.0f}" if whole else f"{value:.6g}"

@@ -144,3 +144,17 @@ def kind_of(dtype: pl.DataType) -> Kind:
             f"{dtype} is no type that a schema knows; convert it with to_polars"
         )
     return kind
+
+
+def common_kind(name: str, kinds: set[Kind]) -> Kind:
+    """Return the kind that holds the values of parts of one column, or say that there is none."""
+    if len(kinds) == 1:
+        return min(kinds)
+    if kinds == {"integer", "number"}:
+        return "number"
+    if kinds == {"string", "category"}:
+        return "string"
+    raise InvalidDataError(
+        f"column {name!r} is of kind {' in one part and '.join(sorted(kinds))} in another; "
+        "read both parts with one schema"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import final
 
@@ -11,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mldeploy._record import Record
-from mldeploy.data._buckets import fitted, middles_of
-from mldeploy.data._column import Kind
+from mldeploy.data._buckets import fitted, middles_of, readable
+from mldeploy.data._column import Kind, common_kind
 from mldeploy.data._sketch import TextSketch
 from mldeploy.errors import EmptyDataError, InvalidDataError
 from mldeploy.stats import ValueCounts, bin_counts
@@ -21,7 +20,6 @@ Counts = npt.NDArray[np.int64]
 
 MAX_DISTINCT = 65_536
 _FREQUENT_SHARE = 1 / 1_024
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @final
@@ -211,7 +209,8 @@ class ColumnProfile(Record):
         """
         if self.name != other.name:
             raise InvalidDataError(f"{self.name!r} and {other.name!r} are different columns")
-        kind = _common_kind(self, other)
+        known = {part.kind for part in (self, other) if part.n_known}
+        kind = common_kind(self.name, known) if known else min(self.kind, other.kind)
         limit = min(self.limit, other.limit)
         n, n_missing = self.n + other.n, self.n_missing + other.n_missing
         if kind in ("string", "category"):
@@ -220,18 +219,7 @@ class ColumnProfile(Record):
 
     def readable(self, value: float) -> str:
         """Write a number of this column's unit for people."""
-        match self.kind:
-            case "datetime":
-                return f"{_EPOCH + timedelta(microseconds=value):%Y-%m-%d %H:%M}"
-            case "date":
-                return f"{_EPOCH + timedelta(days=value):%Y-%m-%d}"
-            case "duration" | "time":
-                return str(timedelta(microseconds=value))
-            case "boolean":
-                return str(bool(value))
-            case _:
-                whole = abs(value) < 1e15 and value == int(value)
-                return f"{value:,.0f}" if whole else f"{value:.6g}"
+        return readable(value, self.kind)
 
 
 def number_profile(
@@ -261,23 +249,6 @@ def text_profile(
         frequent=tuple(texts[i] for i in often),
         sketch=None if exact else TextSketch.of(texts, counts), limit=limit,
     )  # fmt: skip
-
-
-def _common_kind(one: ColumnProfile, other: ColumnProfile) -> Kind:
-    if one.kind == other.kind:
-        return one.kind
-    if not one.n_known or not other.n_known:
-        filled = [part.kind for part in (one, other) if part.n_known]
-        return filled[0] if filled else min(one.kind, other.kind)
-    kinds = {one.kind, other.kind}
-    if kinds == {"integer", "number"}:
-        return "number"
-    if kinds == {"string", "category"}:
-        return "string"
-    raise InvalidDataError(
-        f"column {one.name!r} is of kind {one.kind} in one part and {other.kind} in the other; "
-        "read both parts with one schema"
-    )
 
 
 def _merged_numbers(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import polars as pl
 
-from mldeploy.data._convert import to_numpy, to_pandas
+from mldeploy.data._convert import to_numpy
 from mldeploy.data._fingerprint import fingerprint_of
 from mldeploy.data._html import dataset_html
 from mldeploy.data._prepare import (
@@ -26,10 +26,9 @@ from mldeploy.data._prepare import (
 from mldeploy.data._profile import Profile
 from mldeploy.data._roles import Roles, valid_record
 from mldeploy.data._schema import Schema
+from mldeploy.data._shown import isolated, shown, unchanged_columns
 from mldeploy.data._source import SupportsArrow, read_table
 from mldeploy.errors import InvalidDataError
-
-_COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
 
 
 @final
@@ -127,7 +126,7 @@ class Dataset:
         if weight is not None:
             require_weights(table[weight])
         own = source if isinstance(source, pd.DataFrame) else None
-        return cls(table=table, roles=roles, name=name, source=_same_columns(own, table))
+        return cls(table=table, roles=roles, name=name, source=unchanged_columns(own, table))
 
     def __len__(self) -> int:
         return self.table.height
@@ -186,8 +185,8 @@ class Dataset:
         names = self.columns if columns is None else tuple(columns)
         self._require(names)
         if names == self.features:
-            return self._feature_frame.copy(deep=not _COPY_ON_WRITE)
-        return self._to_pandas(names)
+            return isolated(self._feature_frame)
+        return shown(self.table, self.source, names)
 
     def X(self) -> pd.DataFrame:  # noqa: N802
         """Return the features, and nothing else, as a pandas frame with a RangeIndex."""
@@ -331,22 +330,13 @@ class Dataset:
             lost = {declared["target"], declared["weight"]}
             declared["features"] = tuple(n for n in self.features if n not in lost)
         changed = Dataset.of(self, name=self.name, **declared)
-        return replace(changed, source=_same_columns(self.source, changed.table))
+        return replace(changed, source=unchanged_columns(self.source, changed.table))
 
     # --- parts ----------------------------------------------------------------------------
 
     @cached_property
     def _feature_frame(self) -> pd.DataFrame:
-        return self._to_pandas(self.features)
-
-    def _to_pandas(self, names: tuple[str, ...]) -> pd.DataFrame:
-        own = set() if self.source is None else set(self.source.columns)
-        converted = to_pandas(self.table.select([n for n in names if n not in own]))
-        if self.source is None or own.isdisjoint(names):
-            return converted
-        shown = self.source[[n for n in names if n in own]]
-        joined = shown if converted.empty else pd.concat([shown, converted], axis=1)
-        return joined[list(names)].copy(deep=not _COPY_ON_WRITE)
+        return shown(self.table, self.source, self.features)
 
     def _with(self, table: pl.DataFrame) -> Dataset:
         require_rows(table, "the selection")
@@ -362,13 +352,3 @@ class Dataset:
 
     def _repr_html_(self) -> str:
         return dataset_html(self.table, self.roles, self.name)
-
-
-def _same_columns(source: pd.DataFrame | None, table: pl.DataFrame) -> pd.DataFrame | None:
-    """Return the caller's columns that a conversion would give back unchanged."""
-    if source is None:
-        return None
-    expected = dict(to_pandas(table.head(0)).dtypes)
-    gaps = {c.name for c in table.get_columns() if c.dtype.is_integer() and c.null_count()}
-    same = [n for n, dtype in dict(source.dtypes).items() if dtype == expected.get(n)]
-    return source[[n for n in same if n not in gaps]].reset_index(drop=True)

@@ -14,6 +14,7 @@ import polars as pl
 from typing_extensions import override
 
 from mldeploy.data._dataset import Dataset
+from mldeploy.data._units import dense_codes, unit_codes
 from mldeploy.errors import EmptyDataError, InvalidDataError
 
 _MAX_CLASSES = 100
@@ -257,7 +258,7 @@ class RandomSplit(Split):
         order = np.random.default_rng(self.random_state).permutation(dataset.n_rows)
         if not self.stratify or dataset.roles.target is None:
             return order
-        classes = _codes(dataset.polars()[dataset.roles.target])
+        classes = dense_codes(dataset.table[dataset.roles.target])
         if classes.max() >= _MAX_CLASSES:
             return order
         return order[np.argsort(classes[order], kind="stable")]
@@ -285,19 +286,6 @@ def default_split(dataset: Dataset, *, test_share: float = 0.2, random_state: in
     if dataset.roles.unit is not None:
         return GroupSplit(test_share=test_share, random_state=random_state)
     return RandomSplit(test_share=test_share, random_state=random_state)
-
-
-def unit_codes(dataset: Dataset) -> Indices:
-    """Number the units of a dataset from 0 in the order of their values, missing first."""
-    if dataset.roles.unit is None:
-        raise InvalidDataError("the dataset declares no unit; pass unit= to Dataset.of")
-    return _codes(dataset.polars()[dataset.roles.unit])
-
-
-def _codes(column: pl.Series) -> Indices:
-    codes: Indices = column.rank("dense").fill_null(0).cast(pl.Int64).to_numpy(writable=True)
-    codes -= codes.min()
-    return codes
 
 
 def _require_share(share: float) -> None:
