@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pandas as pd
 import polars as pl
@@ -21,12 +20,16 @@ Labels: TypeAlias = pl.DataFrame | pd.DataFrame | Iterable[Mapping[str, object]]
 _COLUMNS: Final = ("prediction_id", "key", "time", "value", "observed_at", "received_at")
 _TIMES: Final = ("time", "observed_at", "received_at")
 
+STAMP: Final = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
+"""How polars writes a time as the store does."""
+
+_PLAIN_TYPES: Final = (bool, int, float, str)
+
 Target: TypeAlias = tuple[str | None, str | None, str | None]
 """What a label is about: identifier of the prediction, or key and time as text."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One label that was delivered, in the form in which it is stored."""
 
     target: Target
@@ -60,29 +63,23 @@ def read_labels(
     InvalidDataError
         If a column is missing or unknown, or times have no zone.
     """
-    columns, n_rows = _columns(labels)
+    columns = _columns(labels)
     times = {name: _iso_times(columns[name], name) for name in _TIMES}
+    values, identifiers, keys = (list(columns[n]) for n in ("value", "prediction_id", "key"))
     arrived = iso(received_at)
     reader = _Reader(rule)
     read: list[Incoming] = []
     n_empty = 0
-    for row in range(n_rows):
-        given = columns["value"][row]
+    for row, given in enumerate(values):
         if given is None or given != given:  # noqa: PLR0124 (NaN)
             n_empty += 1
             continue
         value = reader.value(row, given)
-        target = reader.target(
-            row, columns["prediction_id"][row], columns["key"][row], times["time"][row]
-        )
+        target = reader.target(row, identifiers[row], keys[row], times["time"][row])
         if value is None or target is None:
             continue
-        observed, received = times["observed_at"][row], times["received_at"][row]
-        read.append(
-            Incoming(
-                target=target, value=value, observed_at=observed, received_at=received or arrived
-            )
-        )
+        observed, received = times["observed_at"][row], times["received_at"][row] or arrived
+        read.append(Incoming(target, value, observed, received))
     if reader.errors:
         raise InvalidRowsError(reader.errors)
     return read, n_empty
@@ -131,14 +128,14 @@ class _Reader:
 
 
 def _is_plain(value: object) -> bool:
-    return isinstance(value, bool | int | float | str)
+    return isinstance(value, _PLAIN_TYPES)
 
 
-def _columns(labels: Labels) -> tuple[dict[str, Sequence[Any]], int]:
+def _columns(labels: Labels) -> dict[str, Any]:
     if isinstance(labels, pd.DataFrame):
         labels = to_polars(labels)
     if isinstance(labels, pl.DataFrame):
-        table: dict[str, Sequence[Any]] = {n: labels[n].to_list() for n in labels.columns}
+        table: dict[str, Any] = {n: labels[n] for n in labels.columns}
         n_rows = labels.height
     else:
         rows = list(labels)
@@ -152,10 +149,14 @@ def _columns(labels: Labels) -> tuple[dict[str, Sequence[Any]], int]:
     if n_rows and "value" not in table:
         raise InvalidDataError("labels need a column 'value'; rename the one that holds the truth")
     nothing: list[None] = [None] * n_rows
-    return {name: table.get(name, nothing) for name in _COLUMNS}, n_rows
+    return {name: table.get(name, nothing) for name in _COLUMNS}
 
 
-def _iso_times(values: Sequence[Any], name: str) -> list[str | None]:
+def _iso_times(values: Sequence[Any] | pl.Series, name: str) -> list[str | None]:
+    if isinstance(values, pl.Series):
+        if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
+            return values.dt.convert_time_zone("UTC").dt.strftime(STAMP).to_list()
+        values = values.to_list()
     try:
         return [None if value is None else _iso_time(value) for value in values]
     except (TypeError, ValueError, AttributeError) as error:

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from mldeploy._record import Record
 from mldeploy.errors import InvalidDataError
 from mldeploy.feedback._coverage import AGES, Coverage, Delays, coverage_of, delays_of
-from mldeploy.feedback._incoming import Labels, iso, read_labels
+from mldeploy.feedback._incoming import STAMP, Labels, iso, read_labels
 from mldeploy.feedback._rows import changes_of, example, has_keys, insert, read
 from mldeploy.feedback._values import Kind, Label, LabelRule, kind_of_texts, values_of
 from mldeploy.problem import Problem
@@ -22,7 +22,6 @@ _FEW: Final = 5_000
 """Up to so many predictions, asking for the labels of each is quicker than reading all."""
 _ROW: Final = "\0row"
 _ORDER: Final = ("observed_at", "received_at", "revision")
-_STAMP: Final = "%Y-%m-%dT%H:%M:%S%.6f+00:00"
 
 
 @final
@@ -205,7 +204,7 @@ class LabelLedger:
         if "prediction_id" not in rows.columns:
             raise InvalidDataError("predictions have no column 'prediction_id'; see read_log")
         if {"key", "time"} <= set(rows.columns):
-            rows = rows.with_columns(pl.col("time").dt.strftime(_STAMP))
+            rows = rows.with_columns(pl.col("time").dt.strftime(STAMP))
         else:
             rows = rows.select("prediction_id")
         rows = rows.with_row_index(_ROW)

@@ -34,6 +34,7 @@ from mldeploy.serving._request import (
     times_of,
 )
 from mldeploy.serving._row import Given, RowReader
+from mldeploy.serving._scoring import Scorer
 from mldeploy.serving._sink import PredictionSink
 
 Array = npt.NDArray[Any]
@@ -97,6 +98,7 @@ class Predictor:
         self._routing = model.routing or _ADVICE
         self._schema = model.signature.inputs
         self._reader = RowReader(self._schema)
+        self._scorer = Scorer(model)
         self._counts = Counts()
         self._counting = threading.Lock()
 
@@ -243,10 +245,10 @@ class Predictor:
 
     def _predict(self, frame: pd.DataFrame) -> tuple[Array, Array | None]:
         if len(frame) <= _ROWS_AT_ONCE:
-            return self.model.predict_with_scores(frame)
+            return self._scorer(frame)
         begins = range(0, len(frame), _ROWS_AT_ONCE)
         parts = [
-            self.model.predict_with_scores(frame.iloc[begin : begin + _ROWS_AT_ONCE])
+            self._scorer(frame.iloc[begin : begin + _ROWS_AT_ONCE])
             for begin in tqdm(begins, desc="predict", unit_scale=_ROWS_AT_ONCE, delay=1)
         ]
         scores = [part for _, part in parts if part is not None]

@@ -140,7 +140,10 @@ class RowReader:
         for place, codes, levels in self._categories:
             code = codes.get(values[place[0]], -1)
             blocks.append((pd.Categorical.from_codes([code], dtype=levels), place))
-        return create_dataframe_from_blocks(blocks, index=self._index, columns=self._columns)
+        frame: pd.DataFrame = create_dataframe_from_blocks(
+            blocks, index=self._index, columns=self._columns
+        )
+        return frame
 
 
 def _codes(column: ColumnSchema) -> dict[str, int]:
