@@ -5,12 +5,14 @@ from mldeploy.validation._base import Validator
 from mldeploy.validation._criteria import CriteriaValidator
 from mldeploy.validation._defaults import default_validators
 from mldeploy.validation._rivals import BaselineValidator
+from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._suite import ValidatorSuite
 
 __all__ = [
     "AutonomyValidator",
     "BaselineValidator",
     "CriteriaValidator",
+    "SliceValidator",
     "Validator",
     "ValidatorSuite",
     "default_validators",

@@ -11,11 +11,12 @@ from typing_extensions import override
 from mldeploy.data import Dataset
 from mldeploy.evidence import Finding, Report, Severity, Verdict
 from mldeploy.model import Model
-from mldeploy.problem import Problem, Route, Routing
+from mldeploy.problem import Problem, ReviewUncertain, Route, Routing
 from mldeploy.stats import wilson
 from mldeploy.validation._base import Validator
 
 _NAME = "automatic_share"
+_NO_PROBABILITY = "The model gives no probabilities, so people decide every time."
 
 
 @final
@@ -31,7 +32,11 @@ class AutonomyValidator(Validator):
     def _validate(
         self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
     ) -> Iterator[Finding]:
-        routing = problem.autonomy.calibrate(model.scored_rows(dataset))
+        rows = model.scored_rows(dataset)
+        unsure = isinstance(problem.autonomy, ReviewUncertain) and (
+            rows.y_score is None or not model.signature.probabilistic
+        )
+        routing = _nothing_alone(len(rows)) if unsure else problem.autonomy.calibrate(rows)
         automatic = routing.coverage if routing.certain is Route.AUTOMATIC else 0.0
         share = wilson(round(automatic * routing.n), routing.n)
         impossible = routing.certain is Route.REVIEW
@@ -40,8 +45,8 @@ class AutonomyValidator(Validator):
             name=_NAME,
             verdict=Verdict.INSUFFICIENT if impossible else Verdict.PASS,
             severity=Severity.WARNING if impossible else Severity.INFO,
-            summary=_in_words(routing),
-            action="Lower the promise, or improve the model." if impossible else "",
+            summary=_NO_PROBABILITY if unsure else _in_words(routing),
+            action=_what_to_do(unsure=unsure) if impossible else "",
             estimate=share.value,
             interval=share.interval,
             n=routing.n,
@@ -53,6 +58,16 @@ def routing_from(report: Report) -> Routing | None:
     """Return the routing that a validation found; None if no `AutonomyValidator` took part."""
     found = report.select(name=_NAME)
     return Routing.model_validate(found[-1].details) if found else None
+
+
+def _nothing_alone(n: int) -> Routing:
+    return Routing(certain=Route.REVIEW, uncertain=Route.REVIEW, coverage=0.0, n=n)
+
+
+def _what_to_do(*, unsure: bool) -> str:
+    if unsure:
+        return "Use an estimator with predict_proba, or calibrate this one."
+    return "Lower the promise, or improve the model."
 
 
 def _in_words(routing: Routing) -> str:

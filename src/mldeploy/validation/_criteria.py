@@ -20,6 +20,10 @@ from mldeploy.stats import Estimate, Interval
 from mldeploy.validation._base import Validator
 from mldeploy.validation._rivals import rivals_of
 
+_OF_PROBABILITIES = frozenset(
+    {"brier", "log_loss", "neg_brier_score", "neg_log_loss", "d2_brier_score", "d2_log_loss_score"}
+)
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ class CriteriaValidator(Validator):
             elif criterion.metric.kind is MetricKind.DATA:
                 yield _judged_elsewhere(check, criterion)
             else:
-                yield from judge.judge(criterion, rows)
+                yield from judge.judge(criterion, _without_scores(criterion, model, rows))
 
     def _timed(self, model: Model, dataset: Dataset, rows: ScoredRows) -> ScoredRows:
         """Answer some rows one by one and return them with how long each took."""
@@ -78,6 +82,13 @@ class CriteriaValidator(Validator):
         )
         seconds = seconds_per_row(model, dataset.take(chosen))
         return replace(rows.take(chosen), latency=seconds)
+
+
+def _without_scores(criterion: Criterion, model: Model, rows: ScoredRows) -> ScoredRows:
+    """Leave scores out where the metric takes them for probabilities, and they are none."""
+    if model.signature.probabilistic or criterion.metric.name not in _OF_PROBABILITIES:
+        return rows
+    return replace(rows, y_score=None)
 
 
 def seconds_per_row(model: Model, dataset: Dataset) -> npt.NDArray[np.float64]:

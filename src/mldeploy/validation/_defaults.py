@@ -6,6 +6,7 @@ from mldeploy.problem import Problem
 from mldeploy.validation._autonomy import AutonomyValidator
 from mldeploy.validation._criteria import CriteriaValidator
 from mldeploy.validation._rivals import BaselineValidator
+from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._suite import ValidatorSuite
 
 
@@ -20,6 +21,9 @@ def default_validators(problem: Problem) -> ValidatorSuite:  # noqa: ARG001 - as
     Returns
     -------
     ValidatorSuite
-        Criteria, baselines and autonomy.
+        Criteria, baselines, slices and autonomy. `FitValidator` takes part when you name it:
+        it fits the model again and again.
     """
-    return ValidatorSuite((CriteriaValidator(), BaselineValidator(), AutonomyValidator()))
+    return ValidatorSuite(
+        (CriteriaValidator(), BaselineValidator(), SliceValidator(), AutonomyValidator())
+    )

@@ -66,10 +66,10 @@ class BaselineValidator(Validator):
             random_state=self.random_state,
         )
         rows = model.scored_rows(dataset)
-        for criterion in self._comparisons(problem):
+        for criterion in self._comparisons(problem, has_champion=champion is not None):
             yield from judge.judge(criterion, rows)
 
-    def _comparisons(self, problem: Problem) -> Iterator[Criterion]:
+    def _comparisons(self, problem: Problem, *, has_champion: bool) -> Iterator[Criterion]:
         asked = {
             (c.metric.name, c.better_than or c.not_worse_than)
             for c in problem.criteria
@@ -88,7 +88,7 @@ class BaselineValidator(Validator):
                     confidence=self.confidence,
                     severity=Severity.WARNING,
                 )
-            if (name, "champion") not in asked:
+            if has_champion and (name, "champion") not in asked:
                 yield Criterion(
                     metric,
                     not_worse_than="champion",

@@ -30,6 +30,7 @@ class ValidatorSuite(Validator):
     validators: tuple[Validator, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "validators", tuple(self.validators))
         if not self.validators:
             raise ValueError("a suite needs at least one validator")
 
