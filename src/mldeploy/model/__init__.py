@@ -1,3 +1,23 @@
-"""model."""
+"""A fitted estimator with what it was made from, and the bundle that serves it."""
 
-__all__: list[str] = []
+from mldeploy.model._bundle import Bundle
+from mldeploy.model._code import CodeState
+from mldeploy.model._format import ModelFormat, SkopsFormat
+from mldeploy.model._labels import classes_of, labels_of
+from mldeploy.model._model import Model
+from mldeploy.model._provenance import Provenance
+from mldeploy.model._signature import Signature
+from mldeploy.model._trusted import TRUSTED
+
+__all__ = [
+    "TRUSTED",
+    "Bundle",
+    "CodeState",
+    "Model",
+    "ModelFormat",
+    "Provenance",
+    "Signature",
+    "SkopsFormat",
+    "classes_of",
+    "labels_of",
+]
