@@ -155,6 +155,25 @@ def test_a_url_is_refused_and_makes_no_folder_of_its_name(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_log_without_its_database_is_not_played_into_a_new_one(
+    tmp_path: Path, in_child: Callable[[Callable[[], None]], int]
+) -> None:
+    def write_and_vanish() -> None:
+        with Store.open(tmp_path).write() as tx:
+            tx.record("note", subject="x", actor="ana")
+
+    assert in_child(write_and_vanish) == 0  # it exits without closing: the log stays
+    (tmp_path / "store.sqlite").rename(tmp_path / "elsewhere")
+
+    with pytest.raises(IntegrityError, match="missing beside its log"):
+        Store.open(tmp_path)
+
+    (tmp_path / "elsewhere").rename(tmp_path / "store.sqlite")
+    with Store.open(tmp_path) as store:
+        assert store.ledger.head().sequence == 2
+        assert store.verify() == ()
+
+
 @pytest.mark.parametrize("content", [b"", b"not a database" * 100])
 def test_something_else_than_a_store_is_refused_untouched(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "store.sqlite").write_bytes(content)

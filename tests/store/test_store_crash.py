@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -19,29 +20,28 @@ AddVersion = Callable[..., Event]
 VersionNames = Callable[[Store], dict[str, str]]
 
 
-def write_until_killed(
-    root: Path, add_version: AddVersion, *, life: int, after: float, n_writes: int
-) -> list[str]:
-    """Fork a writer, kill it `after` seconds past its first acknowledgement; return its acks."""
+def write_until_killed(root: Path, add_version: AddVersion, *, life: int) -> list[str]:
+    """Fork a writer, kill it some moments past its first few acknowledgements; return them."""
+    chance = random.Random(life)
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
         try:
             store = Store.open(root)
-            for k in range(n_writes):
+            for k in itertools.count():
                 name = f"{life}-{k}"
                 add_version(store, name, 1, name.encode() * 1000)
                 os.write(writing, f"{name}\n".encode())
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        select.select([pipe], [], [], after)
-        select.select([], [], [], after * random.Random(life).random())
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        acknowledged = [pipe.readline() for _ in range(chance.randrange(4))]
+        select.select([], [], [], chance.uniform(0, 0.02))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        return pipe.read().decode().split()
+        return b"".join([*acknowledged, pipe.read()]).decode().split()
 
 
 def kill_many(
@@ -49,7 +49,7 @@ def kill_many(
 ) -> None:
     acknowledged: list[str] = []
     for life in range(n_kills):
-        acknowledged += write_until_killed(root, add_version, life=life, after=0.04, n_writes=1000)
+        acknowledged += write_until_killed(root, add_version, life=life)
         with Store.open(root) as store:
             held = version_names(store)
             assert set(acknowledged) <= set(held)

@@ -61,10 +61,12 @@ class SQLiteDatabase:
         """Make the file unless another process was faster; `fill` creates tables and rows.
 
         It is filled under a temporary name, fsynced and renamed, all under one exclusive lock.
+        A database that was lost, but whose log is there, is an `IntegrityError`.
         """
         with full_disk_as_error(self.path.parent), self._exclusively():
             if self.exists():
                 return
+            self._refuse_log_without_database()
             temporary = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.tmp")
             try:
                 with self._translated():
@@ -123,6 +125,12 @@ class SQLiteDatabase:
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""
         self._engines.close()
+
+    def _refuse_log_without_database(self) -> None:
+        """A log of committed changes would be played into whatever database came to lie there."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise IntegrityError(f"{self.path}, which is missing beside its log {log.name},")
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
@@ -207,7 +215,8 @@ def _roll_back(connection: sa.Connection) -> None:
 
     After a commit that failed, SQLAlchemy takes the transaction for finished; SQLite may not.
     """
-    connection.rollback()
+    with suppress(sa_exc.DBAPIError):
+        connection.rollback()
     raw = connection.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)
     with suppress(sqlite3.Error):

@@ -70,8 +70,7 @@ class Engines:
             with suppress(sa_exc.DBAPIError), writing.connect() as last:
                 _shorten_log(last)
             with suppress(sa_exc.DBAPIError), reading.connect() as keeper:
-                _begin_reading(keeper)
-                writing.dispose()
+                _begin_reading(keeper)  # it stays open in its pool
             writing.dispose()
         if reading is not None:
             reading.dispose()
