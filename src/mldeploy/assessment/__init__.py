@@ -2,6 +2,7 @@
 
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor, overlap
+from mldeploy.assessment._leakage import LeakageAssessor
 from mldeploy.assessment._missing import MissingAssessor
 from mldeploy.assessment._schema import SchemaAssessor
 from mldeploy.assessment._suite import AssessorSuite, default_assessors
@@ -11,6 +12,7 @@ __all__ = [
     "AssessorSuite",
     "DataAssessor",
     "DuplicatesAssessor",
+    "LeakageAssessor",
     "MissingAssessor",
     "SchemaAssessor",
     "TimelinessAssessor",

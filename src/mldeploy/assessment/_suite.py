@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor
+from mldeploy.assessment._leakage import LeakageAssessor
 from mldeploy.assessment._missing import MissingAssessor
 from mldeploy.assessment._schema import SchemaAssessor
 from mldeploy.assessment._share import asked_for
@@ -70,9 +71,14 @@ def default_assessors(problem: Problem) -> AssessorSuite:
     Returns
     -------
     AssessorSuite
-        Schema, missing values and duplicates; timeliness where rows have a time.
+        Schema, missing values, duplicates and leakage; timeliness where rows have a time.
     """
-    assessors: list[DataAssessor] = [SchemaAssessor(), MissingAssessor(), DuplicatesAssessor()]
+    assessors: list[DataAssessor] = [
+        SchemaAssessor(),
+        MissingAssessor(),
+        DuplicatesAssessor(),
+        LeakageAssessor(),
+    ]
     if problem.prediction_time is not None or asked_for(problem, "age"):
         assessors.append(TimelinessAssessor())
     return AssessorSuite(tuple(assessors))
