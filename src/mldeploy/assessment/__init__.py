@@ -1,5 +1,6 @@
 """Are the data enough, clean, fresh and honest? Asked before anything is learnt from them."""
 
+from mldeploy.assessment._adequacy import AdequacyAssessor
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor, overlap
 from mldeploy.assessment._leakage import LeakageAssessor
@@ -9,6 +10,7 @@ from mldeploy.assessment._suite import AssessorSuite, default_assessors
 from mldeploy.assessment._timeliness import TimelinessAssessor
 
 __all__ = [
+    "AdequacyAssessor",
     "AssessorSuite",
     "DataAssessor",
     "DuplicatesAssessor",

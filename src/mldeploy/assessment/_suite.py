@@ -9,6 +9,7 @@ from typing import final
 from tqdm.auto import tqdm
 from typing_extensions import override
 
+from mldeploy.assessment._adequacy import AdequacyAssessor
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor
 from mldeploy.assessment._leakage import LeakageAssessor
@@ -71,13 +72,15 @@ def default_assessors(problem: Problem) -> AssessorSuite:
     Returns
     -------
     AssessorSuite
-        Schema, missing values, duplicates and leakage; timeliness where rows have a time.
+        Schema, missing values, duplicates, leakage and adequacy; timeliness where rows have a
+        time.
     """
     assessors: list[DataAssessor] = [
         SchemaAssessor(),
         MissingAssessor(),
         DuplicatesAssessor(),
         LeakageAssessor(),
+        AdequacyAssessor(),
     ]
     if problem.prediction_time is not None or asked_for(problem, "age"):
         assessors.append(TimelinessAssessor())
