@@ -36,9 +36,11 @@ __all__ = [
     "StoreBusyError",
     "StoreFullError",
     "StoreVersionError",
+    "TrainingFailedError",
     "UnfitDataError",
     "UnknownMetricError",
     "UnsupportedTaskError",
+    "UnsupportedWeightsError",
     "UntrustedTypesError",
 ]
 
@@ -150,6 +152,28 @@ class NotMeasurableError(InvalidDataError):
 
 class SerializationError(MLDeployError, TypeError):
     """An estimator or value that no safe format can write."""
+
+
+class TrainingFailedError(MLDeployError, RuntimeError):
+    """An estimator that raised while it was fitted; `__cause__` is what it raised."""
+
+    def __init__(self, estimator: str, *, cause: BaseException) -> None:
+        self.estimator = estimator
+        super().__init__(
+            f"{estimator} could not be fitted: {type(cause).__name__}: {cause}; mend the data or "
+            "the estimator's settings"
+        )
+
+
+class UnsupportedWeightsError(MLDeployError, TypeError):
+    """Rows with weights, and an estimator whose fit takes none."""
+
+    def __init__(self, estimator: str) -> None:
+        self.estimator = estimator
+        super().__init__(
+            f"rows have weights, and {estimator}.fit takes no sample_weight, so it would learn "
+            "from another population; use an estimator that takes it, or drop the weight"
+        )
 
 
 class UntrustedTypesError(MLDeployError, PermissionError):

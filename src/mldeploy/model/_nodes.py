@@ -20,6 +20,13 @@ MAX_NODES = 250_000
 _MAX_OF_LOADER = {"ObjectNode": 50_000, "FunctionNode": 5_000, "NdArrayNode": 100_000}
 _MAX_DEPTH = 300
 _OLDEST_PROTOCOL = 1
+_NULL = {
+    "__class__": "str",
+    "__module__": "builtins",
+    "__loader__": "JsonNode",
+    "content": "null",
+    "is_json": True,
+}
 _NAMED = ("FunctionNode", "TypeNode", "ObjectNode")
 
 
@@ -125,6 +132,8 @@ def one_form(tree: Tree, members: dict[str, bytes]) -> dict[str, bytes]:
     for node in nodes_of(tree):
         if node.get("__loader__") == "SetNode":
             node["content"].sort(key=canonical_json)
+        elif _has_empty_namespace(node):
+            node["content"]["namespace"] = dict(_NULL)
     kept["schema.json"] = json.dumps(tree, separators=(",", ":")).encode()
     return kept
 
@@ -148,6 +157,12 @@ def require_importable(tree: Tree) -> None:
                 "define it by name in a module of a package that is installed where the model "
                 "serves (a lambda has no name)"
             )
+
+
+def _has_empty_namespace(node: Tree) -> bool:
+    if node.get("__loader__") != "PartialNode":
+        return False
+    return bool(node["content"]["namespace"].get("content") == {})
 
 
 def _is_importable(module: str, name: str) -> bool:

@@ -1,9 +1,9 @@
 """The types that a loader trusts without being asked, beyond those that skops itself trusts.
 
 Every one is part of scikit-learn's, numpy's or scipy's own estimators. Classes hold data only;
-functions compute numbers from arrays, and reach neither files, nor the network, nor other code. Those
-whose content could crash the process (trees) are inspected after loading; those that nobody
-inspects (`KDTree`, `BallTree`) are left out.
+functions compute numbers from arrays, and reach neither files, nor the network, nor other code.
+Those whose content could crash the process (trees, splines) are inspected after loading; those
+that nobody inspects (`KDTree`, `BallTree`) are left out.
 """
 
 from __future__ import annotations

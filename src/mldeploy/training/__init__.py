@@ -1,3 +1,15 @@
-"""training."""
+"""From data to a model that knows where it comes from, with baselines beside it."""
 
-__all__: list[str] = []
+from mldeploy.training._base import Trainer
+from mldeploy.training._baselines import default_baselines
+from mldeploy.training._calibrated import CalibratedTrainer
+from mldeploy.training._estimator import EstimatorTrainer
+from mldeploy.training._search import SearchTrainer
+
+__all__ = [
+    "CalibratedTrainer",
+    "EstimatorTrainer",
+    "SearchTrainer",
+    "Trainer",
+    "default_baselines",
+]
