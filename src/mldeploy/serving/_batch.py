@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from mldeploy.errors import InvalidDataError
 from mldeploy.serving._row import PlainRows
 
 Array = npt.NDArray[Any]
@@ -31,6 +32,11 @@ LOG_SCHEMA: Final[dict[str, pl.DataType]] = {
 }
 """The log's own columns. The type of `prediction` is the labels' own, that of `score` a list
 in a multiclass task."""
+
+
+_BY_ROW: Final = (
+    "keys", "times", "features", "predictions", "scores", "routes", "latency_s", "errors"
+)  # fmt: skip
 
 
 @final
@@ -62,6 +68,11 @@ class PredictionBatch:
         Seconds; rows of one call share its time equally.
     errors : sequence of str or None, length n_rows, optional
         What the model raised.
+
+    Raises
+    ------
+    InvalidDataError
+        If the columns differ in length.
     """
 
     deployment: str
@@ -76,6 +87,13 @@ class PredictionBatch:
     routes: Array | None = None
     latency_s: Array
     errors: Sequence[str | None] | None = None
+
+    def __post_init__(self) -> None:
+        n_rows = len(self.ids)
+        for name in _BY_ROW:
+            values = getattr(self, name)
+            if values is not None and len(values) != n_rows:
+                raise InvalidDataError(f"{name} has {len(values)} values for {n_rows} predictions")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -174,7 +192,7 @@ def _columns(batches: Sequence[PredictionBatch]) -> pl.DataFrame:
     own["time"] = own["time"].dt.replace_time_zone("UTC")
     if own["score"].dtype == pl.Null:
         own["score"] = own["score"].cast(pl.Float64)
-    table = {name: c if len(c) == n else c.new_from_index(0, n) for name, c in own.items()}
+    table = {name: c.extend_constant(None, n - 1) if _is_void(c) else c for name, c in own.items()}
     for column in _features([b.features for b in batches]).get_columns():
         text = isinstance(column.dtype, pl.Enum | pl.Categorical)
         table[logged_name(column.name)] = column.cast(pl.String) if text else column
@@ -188,6 +206,10 @@ def _features(parts: Sequence[pl.DataFrame | PlainRows]) -> pl.DataFrame:
     plain = [part for part in parts if isinstance(part, PlainRows)]
     rows = tuple(chain.from_iterable(part.rows for part in plain))
     return PlainRows(rows=rows, schema=plain[0].schema).frame()
+
+
+def _is_void(column: pl.Series) -> bool:
+    return len(column) == column.null_count() == 1
 
 
 def _texts(parts: Iterable[Sequence[Any] | Array | None]) -> pl.Series:

@@ -28,7 +28,7 @@ def new_ids(times: npt.NDArray[np.datetime64]) -> list[str]:
     Examples
     --------
     >>> new_ids(np.array(["2013-01-01T05:15"], dtype="datetime64[us]"))[0][:13]
-    '013bf49a78207'
+    '013bf488bc207'
     """
     stamps = (times.astype("datetime64[ms]").astype(np.int64) & (2**48 - 1)).tolist()
     digits = os.urandom(10 * len(stamps)).hex()

@@ -32,6 +32,9 @@ class PlainRows:
     rows: tuple[Mapping[str, object], ...]
     schema: Schema
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     @property
     def shape_of_frame(self) -> object:
         """What rows share whose frame has the same columns."""
