@@ -4,6 +4,7 @@ from mldeploy.validation._autonomy import AutonomyValidator, routing_from
 from mldeploy.validation._base import Validator
 from mldeploy.validation._criteria import CriteriaValidator
 from mldeploy.validation._defaults import default_validators
+from mldeploy.validation._fit import FitValidator
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._suite import ValidatorSuite
@@ -12,6 +13,7 @@ __all__ = [
     "AutonomyValidator",
     "BaselineValidator",
     "CriteriaValidator",
+    "FitValidator",
     "SliceValidator",
     "Validator",
     "ValidatorSuite",

@@ -166,7 +166,7 @@ class SliceValidator(Validator):
             summary=(
                 f"Of {suspects.n_searched:,} slices, {len(suspects.cells)} looked worse than the "
                 f"rest by more than {figure(task.gap, unit)} in {task.metric.name} on one half, "
-                f"and {len(found)} did so on the other half."
+                f"and {len(found)} of them are worse beyond chance on the other half."
             ),
             estimate=float(suspects.n_searched),
             n=len(task.counted),
