@@ -134,7 +134,8 @@ class InProcessDeployment(Deployment):
                 f"{type(self.sink).__name__} cannot be read back; log to a ParquetLog, or read "
                 "the answers where they went and pass them to decide and to a Window"
             )
-        return self.sink.frame(start=start, end=end)
+        answers: pl.DataFrame = self.sink.frame(start=start, end=end)
+        return answers
 
     @override
     def _route(self, *, share: float) -> None:

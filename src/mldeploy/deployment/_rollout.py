@@ -74,7 +74,8 @@ class Canary(_Watched):
     def __init__(
         self, steps: tuple[float, ...] | list[float] = (0.01, 0.1, 1.0), **fields: object
     ):
-        super().__init__(steps=tuple(steps), **fields)
+        fields["steps"] = tuple(steps)
+        super().__init__(**fields)
 
     @pydantic.field_validator("steps")
     @classmethod

@@ -9,7 +9,7 @@ from mldeploy.serving._read import read_log
 from mldeploy.serving._row import PlainRows
 from mldeploy.serving._scored import scored_rows_of
 from mldeploy.serving._segments import Partition
-from mldeploy.serving._sink import MemoryLog, PredictionSink
+from mldeploy.serving._sink import MemoryLog, PredictionSink, SupportsReading
 from mldeploy.serving._writer import DropNewest, Wait
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "PredictionBatch",
     "PredictionSink",
     "Predictor",
+    "SupportsReading",
     "Wait",
     "compact",
     "logged_name",
