@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.calibration import CalibratedClassifierCV
 from typing_extensions import override
 
-from mldeploy.data import Dataset
+from mldeploy.data import Dataset, Split
 from mldeploy.errors import UnsupportedTaskError
 from mldeploy.problem import Problem
 from mldeploy.training._base import Trainer
@@ -38,6 +38,8 @@ class CalibratedTrainer(Trainer):
         or one temperature, which keeps the order of classes.
     n_folds : int, default=5
         Number of folds.
+    split : Split, optional
+        How rows are cut into folds; by default as the roles say.
     baselines : mapping of str to estimator, optional
         See `Trainer`.
     random_state : int, default=0
@@ -69,6 +71,7 @@ class CalibratedTrainer(Trainer):
     estimator: Estimator = field(kw_only=False)
     method: Literal["sigmoid", "isotonic", "temperature"] = "sigmoid"
     n_folds: int = 5
+    split: Split | None = None
 
     def __post_init__(self) -> None:
         if self.method not in ("sigmoid", "isotonic", "temperature"):
@@ -93,7 +96,7 @@ class CalibratedTrainer(Trainer):
                 f"{problem.name!r} is a regression, which has no probabilities to calibrate; use "
                 "EstimatorTrainer"
             )
-        folds = folds_of(dataset, self.n_folds, random_state=self.random_state)
+        folds = folds_of(dataset, self.n_folds, split=self.split, random_state=self.random_state)
         calibrated = CalibratedClassifierCV(
             seeded_clone(self.estimator, self.random_state),
             method=self.method,

@@ -7,15 +7,30 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mldeploy.data import Dataset, default_split
+from mldeploy.data import Dataset, Split, default_split
+from mldeploy.errors import EmptyDataError
 
 Fold: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def folds_of(dataset: Dataset, n_folds: int, *, random_state: int) -> list[Fold]:
-    """Return the positions of training and test rows: by time, else by unit, else at random."""
-    split = default_split(dataset, random_state=random_state)
-    return list(split.folds(dataset, n_folds))
+def folds_of(
+    dataset: Dataset, n_folds: int, *, split: Split | None, random_state: int
+) -> list[Fold]:
+    """Return the positions of training and test rows: by time, else by unit, else at random.
+
+    Raises
+    ------
+    EmptyDataError
+        If a fold would be empty, as in time where every unit comes again and again.
+    """
+    chosen = split or default_split(dataset, random_state=random_state)
+    try:
+        return list(chosen.folds(dataset, n_folds))
+    except EmptyDataError as error:
+        raise EmptyDataError(
+            f"rows cannot be cut into {n_folds} folds: {error}; or say how to cut them, such as "
+            "split=GroupSplit() for the trainer"
+        ) from error
 
 
 def chooses_folds(cv: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from typing_extensions import override
 
-from mldeploy.data import Dataset
+from mldeploy.data import Dataset, Split
 from mldeploy.problem import Problem
 from mldeploy.training._base import Trainer
 from mldeploy.training._baselines import Estimator
@@ -33,6 +33,8 @@ class SearchTrainer(Trainer):
         groups. It runs on joblib's backends.
     n_folds : int, default=5
         Number of folds, where the search does not say.
+    split : Split, optional
+        How rows are cut into folds; by default as the roles say.
     baselines : mapping of str to estimator, optional
         See `Trainer`.
     random_state : int, default=0
@@ -68,6 +70,7 @@ class SearchTrainer(Trainer):
 
     search: Estimator = field(kw_only=False)
     n_folds: int = 5
+    split: Split | None = None
 
     def __post_init__(self) -> None:
         if getattr(self.search, "estimator", None) is None:
@@ -97,5 +100,7 @@ class SearchTrainer(Trainer):
         if chooses_folds(own):
             return fit(search, X, y, sample_weight=sample_weight, groups=groups)
         n_folds = self.n_folds if own is None else int(own)
-        search.set_params(cv=folds_of(dataset, n_folds, random_state=self.random_state))
+        search.set_params(
+            cv=folds_of(dataset, n_folds, split=self.split, random_state=self.random_state)
+        )
         return fit(search, X, y, sample_weight=sample_weight)
