@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import pkgutil
 import re
 from importlib.metadata import version as installed_version
 from pathlib import Path
+
+import mldeploy
 
 HERE = Path(__file__).parent
 KINDS = ("added", "changed", "deprecated", "removed", "fixed", "security")
@@ -38,6 +41,13 @@ html_title = "mldeploy"
 
 autosummary_generate = True
 autosummary_ignore_module_all = False
+autosummary_context = {
+    "packages": [
+        module.name
+        for module in pkgutil.iter_modules(mldeploy.__path__)
+        if not module.name.startswith("_")
+    ]
+}
 autodoc_member_order = "groupwise"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
