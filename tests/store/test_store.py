@@ -272,3 +272,16 @@ def test_labels_are_found_by_prediction_through_an_index(store: Store) -> None:
     row = {"deployment": "d", "value": True, "received_at": datetime.now(UTC), "revision": 0}
     with pytest.raises(sa.exc.IntegrityError, match="labels_target"), store.write() as tx:
         tx.connection.execute(sa.insert(labels), row)
+
+
+def test_rows_that_cannot_be_sealed_are_refused(store: Store) -> None:
+    misuse: dict[str, dict[str, object]] = {
+        "not sealed": {"rows": [(tables.datasets, {"fingerprint": "f"})]},
+        "not a primary key": {"rows": [(tables.versions, {"name": "late"})]},
+        "may not hold 'rows'": {"details": {"rows": []}},
+    }
+    for message, arguments in misuse.items():
+        with pytest.raises(ValueError, match=message), store.write() as tx:
+            tx.record("note", subject="x", actor="ana", **arguments)  # type: ignore[arg-type]
+
+    assert store.ledger.head().sequence == 1
