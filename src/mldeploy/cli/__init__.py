@@ -1,3 +1,5 @@
-"""cli."""
+"""The command `mldeploy`, thin over `Project`."""
 
-__all__: list[str] = []
+from mldeploy.cli._main import main
+
+__all__ = ["main"]

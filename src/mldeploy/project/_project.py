@@ -12,12 +12,19 @@ from typing import Any, TypeAlias, final
 
 import pandas as pd
 import polars as pl
+import sqlalchemy as sa
 from sklearn.base import BaseEstimator
 
 from mldeploy._record import Clock, utc_now
 from mldeploy.assessment import DataAssessor, default_assessors
 from mldeploy.data import Dataset, Split, dataset_for, default_split
-from mldeploy.deployment import Deployer, InProcessDeployer, Release, Rollout
+from mldeploy.deployment import (
+    Deployer,
+    DeploymentStatus,
+    InProcessDeployer,
+    Release,
+    Rollout,
+)
 from mldeploy.evidence import Approval, Report, Waiver, escape, html_fragment, html_table
 from mldeploy.feedback import LabelLedger
 from mldeploy.governance import ApprovalDesk, ModelCard, model_card
@@ -35,11 +42,12 @@ from mldeploy.project._pipeline import (
     validate_step,
 )
 from mldeploy.project._reference import ReferenceKeeper
+from mldeploy.project._stated import state_problem
 from mldeploy.project._steps import StepRecord, StepRunner, read_steps
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
 from mldeploy.serving import ParquetLog, PredictionSink
-from mldeploy.store import Damage, JsonValue, Store
+from mldeploy.store import Damage, JsonValue, Store, tables
 from mldeploy.tracking import Runs
 from mldeploy.training import EstimatorTrainer, Trainer
 from mldeploy.validation import Validator, default_validators, routing_from
@@ -114,6 +122,7 @@ class Project:
         self.by = by or getpass.getuser()
         self.clock = clock
         self.store = store if isinstance(store, Store) else Store.open(store, clock=clock)
+        state_problem(self.store, problem, by=self.by)
         self.registry = Registry(self.store)
         self.labels = LabelLedger(self.store, problem=problem)
         self.runs = Runs(self.store, actor=self.by)
@@ -434,6 +443,14 @@ class Project:
     def history(self, alias: str | None = None) -> tuple[Promotion, ...]:
         """Return how aliases moved: who, when, from what, on whose word."""
         return self.registry.history(self.problem.name, alias)
+
+    def deployments(self) -> tuple[DeploymentStatus, ...]:
+        """Return the deployments of this problem as they were last recorded, oldest first."""
+        table = tables.deployments
+        query = sa.select(table.c.state).where(table.c.name == self.problem.name)
+        with self.store.read() as connection:
+            states = connection.scalars(query.order_by(table.c.started_at)).all()
+        return tuple(map(DeploymentStatus.model_validate, states))
 
     def verify(self) -> tuple[Damage, ...]:
         """Check all that is stored; empty when everything is what was written."""

@@ -1,0 +1,168 @@
+"""What each command does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from mldeploy.cli._tables import read_table, write_table
+from mldeploy.errors import AlreadyExistsError, InvalidProblemError, NotFoundError
+from mldeploy.evidence import Report, Verdict, html_fragment, html_page, text_table
+from mldeploy.problem import Problem
+from mldeploy.project import Project, stated_problem
+from mldeploy.registry import CHAMPION, ModelVersion
+from mldeploy.serving import ParquetLog, Predictor, Wait
+from mldeploy.store import Damage, Head, Store
+
+EXIT_CODES: Final = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INSUFFICIENT: 3}
+
+
+def assess(options: argparse.Namespace) -> int:
+    """Ask whether data may carry a problem."""
+    with _open(options.store) as store:
+        problem = _problem(store, options.problem)
+        project = Project(problem, store=store)
+        return _show(project.assess(options.data).report, options)
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Judge a version on labelled data."""
+    with _open(options.store) as store:
+        project, version = _find(store, options.version)
+        model = project.release(version).model
+        return _show(project.validate(model, project.data(options.data)), options)
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show problems, versions, aliases and deployments."""
+    with _open(options.store) as store:
+        project = Project(stated_problem(store, options.name), store=store)
+        print(project.problem)
+        rows = [
+            (
+                v.label,
+                "" if not _is_champion(project, v) else CHAMPION,
+                str(v.verdict),
+                v.trained_by,
+                f"{v.created_at:%Y-%m-%d %H:%M}",
+            )
+            for v in project.registry.versions(project.problem.name)
+        ]
+        print(text_table(("Version", "Alias", "Validation", "Trained by", "Registered"), rows))
+        served = [
+            (d.id, d.champion or "", d.candidate or "", f"{d.share:.0%}", _running(d.is_stopped))
+            for d in project.deployments()
+        ]
+        print(text_table(("Deployment", "Serves", "Candidate", "Its share", ""), served))
+    return 0
+
+
+def history(options: argparse.Namespace) -> int:
+    """Show who did what, when."""
+    with _open(options.store) as store:
+        events = store.ledger.events()
+        if options.name is not None:
+            about = (options.name, f"{options.name}:", f"{options.name}@")
+            events = tuple(
+                e for e in events if e.subject == about[0] or e.subject.startswith(about[1:])
+            )
+        rows = [
+            (str(e.sequence), f"{e.time:%Y-%m-%d %H:%M:%S}", e.kind, e.subject, e.actor)
+            for e in events[-options.limit :]
+        ]
+        print(text_table(("Event", "When", "What", "About", "Who"), rows))
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check that everything is what was written."""
+    known = None
+    if options.head is not None:
+        known = Head.model_validate_json(options.head.read_text(encoding="utf-8"))
+    with _open(options.store) as store:
+        damages: tuple[Damage, ...] = store.verify(known_head=known)
+        head = store.ledger.head()
+    for damage in damages:
+        print(damage)
+    print(f"{len(damages)} damages; the ledger has {head.sequence} events, head {head.hash}")
+    return 1 if damages else 0
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Answer the rows of a file; answers are logged like those of a service."""
+    if options.out.exists():
+        raise AlreadyExistsError(f"{options.out} exists; name another file")
+    table = read_table(Path(options.data))
+    keys = None
+    if options.key is not None:
+        if options.key not in table.columns:
+            raise NotFoundError(f"{options.data} has no column {options.key!r}")
+        keys = [str(key) for key in table[options.key].to_list()]
+    with _open(options.store) as store:
+        project, version = _find(store, options.version)
+        model = project.release(version).model
+        rows = table.select(c for c in table.columns if c in model.signature.features)
+        with ParquetLog(store.predictions, f"batch-{version.number}", on_full=Wait()) as log:
+            predictor = Predictor(
+                model, version=version.label, deployment=log.deployment, sink=log
+            )
+            answers = predictor.predict_frame(rows, keys=keys)
+        write_table(answers.to_frame(), options.out)
+    print(f"{len(answers):,} answers by {version.label} written to {options.out}")
+    return 0
+
+
+@contextmanager
+def _open(folder: Path) -> Iterator[Store]:
+    """Open a store that is there; asking a question must not make an empty one."""
+    if not (folder / "store.sqlite").exists():
+        raise NotFoundError(f"there is no store in {folder}; name its folder with --store")
+    with Store.open(folder) as store:
+        yield store
+
+
+def _problem(store: Store, named: str | None) -> Problem:
+    if named is not None and named.endswith(".json"):
+        try:
+            return Problem.model_validate_json(Path(named).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InvalidProblemError(f"{named} states no problem: {error}") from error
+    return stated_problem(store, named)
+
+
+def _find(store: Store, text: str) -> tuple[Project, ModelVersion]:
+    """Return the version that ``NAME``, ``NAME:NUMBER`` or ``NAME@ALIAS`` means."""
+    name, _, alias = text.partition("@")
+    name, _, number = name.partition(":")
+    project = Project(stated_problem(store, name), store=store)
+    if number and not number.isdecimal():
+        raise NotFoundError(f"{text!r} names no version; write NAME, NAME:NUMBER or NAME@ALIAS")
+    return project, project.registry.get(name, int(number) if number else alias or CHAMPION)
+
+
+def _show(report: Report, options: argparse.Namespace) -> int:
+    if options.format == "html":
+        shown = html_page(report.step, html_fragment(report.to_html()))
+    elif options.format == "json":
+        shown = report.to_json()
+    elif options.format == "markdown":
+        shown = report.to_markdown()
+    else:
+        shown = report.to_text()
+    if options.out is None:
+        print(shown)
+    else:
+        options.out.write_text(shown, encoding="utf-8")
+    return EXIT_CODES[report.verdict]
+
+
+def _is_champion(project: Project, version: ModelVersion) -> bool:
+    champion = project.registry.alias(version.name, CHAMPION)
+    return champion is not None and champion.number == version.number
+
+
+def _running(is_stopped: bool) -> str:  # noqa: FBT001 - a word for a fact
+    return "stopped" if is_stopped else "running"

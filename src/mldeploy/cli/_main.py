@@ -1,0 +1,100 @@
+"""The command line: thin over `Project`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from mldeploy.cli._commands import (
+    assess,
+    history,
+    predict,
+    status,
+    validate,
+    verify,
+)
+from mldeploy.errors import MLDeployError
+
+USAGE_ERROR: Final = 2
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows ``mldeploy`` on the command line.
+
+    Returns
+    -------
+    int
+        0 if it holds, 1 if it does not, 3 if the evidence is insufficient, 2 on any error.
+    """
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options)
+    except (MLDeployError, OSError) as error:
+        print(f"mldeploy: {error}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mldeploy",
+        description="From a problem statement to a monitored model.",
+        epilog="Exit codes: 0 it holds, 1 it does not, 3 insufficient evidence, 2 an error.",
+    )
+    parser.add_argument(
+        "--store", type=Path, default=Path("mlstore"), help="folder of the store (mlstore)"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = _command(commands, "assess", assess, "ask whether data may carry a problem")
+    one.add_argument("data", help="Parquet or CSV file")
+    one.add_argument("--problem", help="name of a stated problem, or a JSON file")
+    _report_options(one)
+
+    one = _command(commands, "validate", validate, "judge a version on labelled data")
+    one.add_argument("version", help="NAME, NAME:NUMBER or NAME@ALIAS")
+    one.add_argument("data", help="Parquet or CSV file with the target")
+    _report_options(one)
+
+    one = _command(commands, "status", status, "show problems, versions, aliases, deployments")
+    one.add_argument("name", nargs="?", help="only this problem")
+
+    one = _command(commands, "history", history, "show who did what, when")
+    one.add_argument("name", nargs="?", help="only this problem")
+    one.add_argument("--limit", type=int, default=50, help="events to show (50)")
+
+    one = _command(commands, "verify", verify, "check that everything is what was written")
+    one.add_argument("--head", type=Path, help="a head of the ledger that was kept elsewhere")
+
+    one = _command(commands, "predict", predict, "answer the rows of a file")
+    one.add_argument("version", help="NAME, NAME:NUMBER or NAME@ALIAS")
+    one.add_argument("data", help="Parquet or CSV file")
+    one.add_argument("--out", type=Path, required=True, help="Parquet or CSV file to write")
+    one.add_argument("--key", help="column that says what each row is about")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Command,
+    what: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=what, description=what)
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json", "markdown", "html"), default="text")
+    parser.add_argument("--out", type=Path, help="file to write instead of the screen")

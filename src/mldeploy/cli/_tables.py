@@ -1,0 +1,61 @@
+"""Tables from and to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from mldeploy.data import Dataset
+from mldeploy.errors import InvalidDataError
+
+_FORMULA: Final = r"^[=+\-@\t\r\n]"
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Read a Parquet or CSV file."""
+    return Dataset.of(path).polars()
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write a Parquet or CSV file, which appears whole or not at all.
+
+    In CSV, text that a spreadsheet would run as a formula is kept from it by an apostrophe, and
+    every text is quoted.
+
+    Raises
+    ------
+    InvalidDataError
+        If the name ends in neither ``.parquet`` nor ``.csv``.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        if path.suffix == ".parquet":
+            table.write_parquet(unfinished)
+        elif path.suffix == ".csv":
+            without_formulas(table).write_csv(unfinished, quote_style="non_numeric")
+        else:
+            raise InvalidDataError(f"{path} should end in .parquet or .csv")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def without_formulas(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose names and texts no spreadsheet takes for a formula.
+
+    Examples
+    --------
+    >>> without_formulas(pl.DataFrame({"=a": ["=1+1", "plain", "-2"]})).to_dict(as_series=False)
+    {"'=a": ["'=1+1", 'plain', "'-2"]}
+    """
+    nested = [n for n, dtype in table.schema.items() if dtype.is_nested()]
+    flat = table.with_columns(
+        pl.col(n).map_elements(lambda v: str(v.to_list()), return_dtype=pl.String) for n in nested
+    )
+    texts = pl.col(pl.String)
+    safe = flat.with_columns(
+        pl.when(texts.str.contains(_FORMULA)).then(pl.lit("'") + texts).otherwise(texts)
+    )
+    return safe.rename({n: f"'{n}" for n in safe.columns if n[:1] in "=+-@\t\r\n" and n})
