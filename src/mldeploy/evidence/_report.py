@@ -12,7 +12,7 @@ from mldeploy._record import Record
 from mldeploy.evidence._authority import Waiver
 from mldeploy.evidence._finding import HEADERS, Finding
 from mldeploy.evidence._html import escape, html_fragment, html_table, verdict_tag
-from mldeploy.evidence._text import markdown_table, text_table
+from mldeploy.evidence._text import markdown_escape, markdown_table, one_line, text_table
 from mldeploy.evidence._verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Report(Record):
     def to_markdown(self) -> str:
         """Return a Markdown table; names and values cannot break out of their cells."""
         table = markdown_table(HEADERS, [f.cells() for f in self.findings])
-        return f"**{self._headline()}**\n\n{table}\n"
+        return f"**{markdown_escape(self._headline())}**\n\n{table}\n"
 
     def to_html(self) -> str:
         """Return an HTML table without style; names and values are escaped."""
@@ -184,7 +184,7 @@ class Report(Record):
         )
 
     def _headline(self) -> str:
-        return f"{self.step}: {self.verdict} ({len(self)} findings by {self.made_by})"
+        return one_line(f"{self.step}: {self.verdict} ({len(self)} findings by {self.made_by})")
 
     def _rows(self) -> Iterator[dict[str, object]]:
         for f in self.findings:
