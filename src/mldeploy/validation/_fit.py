@@ -180,7 +180,7 @@ class FitValidator(Validator):
             verdict = Verdict.FAIL
         elif all(c.interval.low > -margin for c in compared.values()):
             verdict = Verdict.PASS
-        kind = "overfit" if own.excess > theirs.excess + margin else "underfit"
+        kind = "overfit" if own.trained.mean() > theirs.trained.mean() else "underfit"
         unit = metric.unit
         figures = (
             f"{metric.name} on training and on held-out rows: the model "
@@ -250,11 +250,6 @@ class _Scores:
     def of(cls, pairs: list[tuple[float, float]]) -> _Scores:
         both = np.array(pairs, dtype=float)
         return cls(trained=both[:, 0], held_out=both[:, 1])
-
-    @property
-    def excess(self) -> float:
-        """By how much it does better on its training rows."""
-        return float((self.trained - self.held_out).mean())
 
     def in_words(self, metric: Metric) -> str:
         sign = 1 if metric.higher_is_better else -1
