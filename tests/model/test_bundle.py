@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,9 +67,9 @@ def model(estimator: object | None = None) -> Model:
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     place = tmp_path_factory.mktemp("bundles") / "late"
-    yield Bundle.write(place, model(), card="# Late", golden=rows())
+    return Bundle.write(place, model(), card="# Late", golden=rows())
 
 
 def test_loaded_model_is_the_one_that_was_written(bundle: Bundle) -> None:
@@ -85,7 +84,8 @@ def test_loaded_model_is_the_one_that_was_written(bundle: Bundle) -> None:
 
 def test_model_with_other_answers_fails_the_golden_rows(bundle: Bundle) -> None:
     data = rows()
-    other = DecisionTreeClassifier().fit(data.X(), np.where(data.y() == "yes", "no", "yes"))
+    contrary = np.where(model().predict(data) == "yes", "no", "yes")
+    other = DecisionTreeClassifier().fit(data.X(), contrary)
 
     finding = bundle.check_golden(model(other))
 
@@ -140,8 +140,8 @@ def test_directory_that_is_not_as_written_is_refused(
 def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(SerializationError):
         Bundle.write(tmp_path / "b", model(type("Local", (LogisticRegression,), {})()))
+    (tmp_path / "there").mkdir()
     with pytest.raises(AlreadyExistsError):
-        (tmp_path / "there").mkdir()
         Bundle.write(tmp_path / "there", model())
 
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
