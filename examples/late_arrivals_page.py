@@ -55,6 +55,7 @@ class Story:
     weeks: list[Week] = field(default_factory=list)
     damages: Sequence[Damage] = ()
     served: str = ""
+    drilled: bool = False
     n_answers: int = 0
     n_labels: int = 0
 
