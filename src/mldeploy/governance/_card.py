@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import final
 
 from mldeploy._record import Record
+from mldeploy.errors import IntegrityError
 from mldeploy.evidence import (
     Approval,
     Report,
     Severity,
     Verdict,
+    Waiver,
     escape,
     html_fragment,
     html_page,
@@ -67,7 +69,8 @@ class ModelCard(Record):
             if section.text:
                 parts.append(markdown_escape(section.text))
             if section.rows:
-                parts.append(markdown_table(section.headers, section.rows))
+                headers = [markdown_escape(header) for header in section.headers]
+                parts.append(markdown_table(headers, section.rows))
         return "\n\n".join(parts) + "\n"
 
     def to_html(self) -> str:
@@ -101,13 +104,26 @@ def model_card(
         Its bundle; see `Registry.open_bundle`.
     at : datetime
         Waivers that have ended by then do not count.
+
+    Raises
+    ------
+    IntegrityError
+        If the bundle is another version's, or the record was edited.
     """
     evidence = registry.evidence(version, at=at)
+    for what, expected, found in (
+        ("model", version.model, bundle.model_digest),
+        ("problem", version.problem, bundle.problem.digest),
+    ):
+        if found != expected:
+            wrong = f"the bundle at {bundle.directory} (its {what} is not that of {version.label})"
+            raise IntegrityError(wrong, expected=expected, found=found)
     return ModelCard(
         title=version.label,
         verdict=evidence.verdict,
         sections=(
             _intended_use(bundle),
+            _what_must_hold(bundle),
             _how_it_was_made(bundle),
             _what_was_found(evidence),
             _what_does_not_hold(evidence),
@@ -129,6 +145,16 @@ def _intended_use(bundle: Bundle) -> CardSection:
         "Sensitive columns": ", ".join(problem.sensitive) or "none declared",
     }
     return _facts("What it is for", problem.statement, facts)
+
+
+def _what_must_hold(bundle: Bundle) -> CardSection:
+    return CardSection(
+        title="What must hold",
+        headers=("Criterion", "Confidence", "If it does not hold"),
+        rows=tuple(
+            (str(c), f"{c.confidence:.0%}", str(c.severity)) for c in bundle.problem.criteria
+        ),
+    )
 
 
 def _how_it_was_made(bundle: Bundle) -> CardSection:
@@ -180,17 +206,23 @@ def _what_was_not_done(evidence: Report) -> CardSection:
 
 
 def _who_signed(approvals: Sequence[Approval], evidence: Report) -> CardSection:
-    rows = [("approved", a.by, f"{a.at:%Y-%m-%d}", a.reason) for a in approvals]
-    rows += [
-        (f"waived {w.name or w.check} until {w.until:%Y-%m-%d}", w.by, "", w.reason)
-        for w in evidence.waivers
-    ]
+    rows = []
+    for a in approvals:
+        rows.append(("approved", a.by, f"{a.at:%Y-%m-%d}", a.reason))
+        if a.self_approval_waiver is not None:
+            rows.append(_waived("the second person", a.self_approval_waiver))
+    for w in evidence.waivers:
+        rows.append(_waived(" · ".join(filter(None, (w.check, w.name, w.slice))), w))
     return CardSection(
         title="Who signed",
         text="" if rows else "Nobody yet.",
         headers=("What", "Who", "When", "Why"),
         rows=tuple(rows),
     )
+
+
+def _waived(what: str, waiver: Waiver) -> tuple[str, str, str, str]:
+    return f"waived {what} until {waiver.until:%Y-%m-%d}", waiver.by, "", waiver.reason
 
 
 def _where_it_served(moves: Sequence[Promotion], version: ModelVersion) -> CardSection:

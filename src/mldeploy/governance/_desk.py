@@ -96,26 +96,39 @@ class ApprovalDesk:
         Raises
         ------
         NotFoundError
-            If no finding about the version is meant: a waiver of nothing hides a mistake.
+            If no finding that does not hold is meant: a waiver of nothing hides a mistake.
         ApprovalError
-            If `until` is past.
+            If `until` is past, or has no zone.
         """
-        if until <= self._clock():
-            raise ApprovalError(f"the waiver would have ended already, on {until:%Y-%m-%d}")
+        self._require_future(until)
         waiver = Waiver(by=by, reason=reason, until=until, name=name, slice=slice)
         report = self._registry.report(version)
-        if not any(waiver.covers(f) for f in report.findings):
-            names = ", ".join(sorted({f.name for f in _in_the_way(report)})) or "none"
+        open_points = [f for f in report.findings if f.verdict is not Verdict.PASS]
+        if not any(waiver.covers(f) for f in open_points):
+            names = ", ".join(sorted({f.name for f in open_points})) or "none"
             raise NotFoundError(
-                f"no finding about {version.label} is called {name!r}"
+                f"no finding about {version.label} that does not hold is called {name!r}"
                 f"{f' for {slice}' if slice else ''}; those that do not hold are: {names}"
             )
         self._registry.sign_offs.waive(version, waiver)
         return waiver
 
     def self_approval(self, *, by: str, reason: str, until: datetime) -> Waiver:
-        """Return the waiver with which the person who trained a model may approve it."""
+        """Return the waiver with which the person who trained a model may approve it.
+
+        Raises
+        ------
+        ApprovalError
+            If `until` is past, or has no zone.
+        """
+        self._require_future(until)
         return Waiver(by=by, reason=reason, until=until, name=SELF_APPROVAL)
+
+    def _require_future(self, until: datetime) -> None:
+        if until.tzinfo is None:
+            raise ApprovalError(f"{until} has no zone; use for example datetime(..., tzinfo=UTC)")
+        if until <= self._clock():
+            raise ApprovalError(f"the waiver would have ended already, on {until:%Y-%m-%d}")
 
 
 def _in_the_way(report: Report) -> list[Finding]:

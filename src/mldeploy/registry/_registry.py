@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -9,18 +10,29 @@ from typing import Final, final
 
 import sqlalchemy as sa
 
-from mldeploy.errors import (
-    LiveVersionError,
-    NotFoundError,
-    PromotionError,
-)
+from mldeploy._record import digest_of
+from mldeploy.errors import IntegrityError, LiveVersionError, NotFoundError, PromotionError
 from mldeploy.evidence import Approval, Report, Verdict
 from mldeploy.model import Bundle
+from mldeploy.registry._moves import aliased, move, moves_of, served_before
 from mldeploy.registry._records import ModelVersion, Promotion
-from mldeploy.registry._rows import exists, next_number, served_numbers, version_of, version_row
-from mldeploy.registry._rules import approval_complaint, evidence_complaint
+from mldeploy.registry._rows import (
+    checked_version,
+    next_number,
+    read_version,
+    require_stored,
+    version_row,
+)
+from mldeploy.registry._rules import (
+    approval_complaint,
+    evidence_complaint,
+    judged_at,
+    require_alias,
+    require_person,
+)
 from mldeploy.registry._sign_offs import SignOffs
-from mldeploy.store import JsonValue, Store, Transaction, tables
+from mldeploy.registry._uploads import keep_bundle, keep_report
+from mldeploy.store import Store, tables
 
 CHAMPION: Final = "champion"
 
@@ -41,6 +53,7 @@ class Registry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._ledger = store.ledger
         self.sign_offs = SignOffs(store)
 
     # --- versions -------------------------------------------------------------------------
@@ -66,14 +79,17 @@ class Registry:
         ------
         PromotionError
             If the report is about another model or problem.
+        IntegrityError
+            If a file of the bundle is no longer what its manifest says.
         StoreBusyError, StoreFullError
             If the store could not be written; no half version remains.
         """
+        by = require_person(by)
         if complaint := evidence_complaint(
             report, model=bundle.model_digest, problem=bundle.problem.digest
         ):
             raise PromotionError(f"this bundle cannot be registered with this report: {complaint}")
-        directory = self._store.artifacts.put_directory(bundle.directory)
+        directory = keep_bundle(self._store.artifacts, bundle)
         with self._store.write() as tx:
             version = ModelVersion(
                 name=bundle.problem.name,
@@ -83,13 +99,13 @@ class Registry:
                 problem=bundle.problem.digest,
                 report=report.digest,
                 data=bundle.provenance.data,
-                evaluation=report.about.get("data", ""),
-                verdict=report.verdict,
+                evaluation=report.about["data"],
+                verdict=judged_at(report, (), at=tx.now).verdict,
                 trained_by=bundle.provenance.trained_by,
                 created_by=by,
                 created_at=tx.now,
             )
-            self._insert_report(tx, report, subject=version.label)
+            keep_report(tx, self._ledger, report, subject=version.label)
             tx.connection.execute(sa.insert(tables.versions), version_row(version))
             tx.record(
                 "version.registered",
@@ -114,42 +130,56 @@ class Registry:
             If the row was edited behind the ledger's back.
         """
         with self._store.read() as connection:
-            number = which if isinstance(which, int) else self._aliased(connection, name, which)
+            number = (
+                which if isinstance(which, int) else aliased(connection, self._ledger, name, which)
+            )
             if number is None:
                 raise NotFoundError(f"{name!r} has no alias {which!r}; promote a version to it")
-            return self._version(connection, name, number)
+            return read_version(connection, self._ledger, name, number)
 
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
-        """Return the versions of a name that were not deleted, oldest first."""
-        rows = sa.select(tables.versions).where(
-            tables.versions.c.name == name, tables.versions.c.deleted_at.is_(None)
-        )
-        with self._store.read() as connection:
-            found = connection.execute(rows.order_by(tables.versions.c.number)).mappings().all()
-            return tuple(self._checked(connection, row) for row in found)
-
-    def names(self) -> tuple[str, ...]:
-        """Return every registered name, sorted."""
-        query = sa.select(tables.versions.c.name).distinct().order_by(tables.versions.c.name)
-        with self._store.read() as connection:
-            return tuple(connection.scalars(query))
-
-    def report(self, version: ModelVersion) -> Report:
-        """Return the validation report of a version.
+        """Return the versions of a name that were not deleted, oldest first.
 
         Raises
         ------
         IntegrityError
-            If it was edited.
+            If a row was edited behind the ledger's back.
+        """
+        table = tables.versions
+        query = sa.select(table).where(table.c.name == name, table.c.deleted_at.is_(None))
+        with self._store.read() as connection:
+            rows = connection.execute(query.order_by(table.c.number)).mappings().all()
+            return tuple(checked_version(connection, self._ledger, row) for row in rows)
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name that has a version, sorted."""
+        table = tables.versions
+        query = sa.select(table.c.name).where(table.c.deleted_at.is_(None)).distinct()
+        with self._store.read() as connection:
+            return tuple(connection.scalars(query.order_by(table.c.name)))
+
+    def report(self, version: ModelVersion) -> Report:
+        """Return the validation report of a version, also of a deleted one.
+
+        Raises
+        ------
+        NotFoundError
+            If the registry does not hold this version.
+        IntegrityError
+            If the report or the version was edited.
         """
         table = tables.reports
         with self._store.read() as connection:
+            require_stored(connection, self._ledger, version, deleted_too=True)
             query = sa.select(table).where(table.c.digest == version.report)
             row = connection.execute(query).mappings().first()
             if row is None:
-                raise NotFoundError(f"the report of {version.label} is not in the store")
-            self._store.ledger.check_row(connection, table, row)
-            return Report.model_validate(row["json"])
+                raise IntegrityError(f"the report of {version.label}, which is gone,")
+            self._ledger.check_row(connection, table, row)
+        if (found := digest_of(row["json"])) != version.report:
+            what = f"the report of {version.label}"
+            raise IntegrityError(what, expected=version.report, found=found)
+        return Report.model_validate(row["json"])
 
     def open_bundle(self, version: ModelVersion, *, target: Path | None = None) -> Bundle:
         """Return the bundle of a version, verified file by file before anything is read.
@@ -163,32 +193,38 @@ class Registry:
 
         Raises
         ------
+        NotFoundError
+            If the registry does not hold this version, or it was deleted, or a file is missing.
         IntegrityError
-            If a file is not what was registered.
+            If a file, or the version, is not what was registered; nothing is left at `target`.
         """
+        with self._store.read() as connection:
+            require_stored(connection, self._ledger, version)
         place = target or Path(tempfile.mkdtemp(prefix="mldeploy-")) / "bundle"
-        bundle = Bundle.open(self._store.artifacts.restore_directory(version.bundle, place))
-        if bundle.model_digest != version.model:
-            raise NotFoundError(f"the bundle of {version.label} holds another model")
-        return bundle
+        try:
+            self._store.artifacts.restore_directory(version.bundle, place)
+        except BaseException:
+            if target is None:
+                shutil.rmtree(place.parent, ignore_errors=True)
+            raise
+        return Bundle.open(place)
 
     def delete(self, version: ModelVersion, *, by: str, reason: str) -> None:
-        """Take a version out of the list; its number is not used again.
+        """Take a version out of the list; its number is not used again, its record stays.
 
         Raises
         ------
+        NotFoundError
+            If the registry does not hold this version, or it was deleted.
         LiveVersionError
             If an alias names it: what serves cannot be deleted.
         """
-        table, aliases = tables.versions, tables.aliases
+        table = tables.versions
         with self._store.write() as tx:
-            self._version(tx.connection, version.name, version.number)
-            serving = tx.connection.scalars(
-                sa.select(aliases.c.alias).where(
-                    aliases.c.name == version.name, aliases.c.number == version.number
-                )
-            ).all()
-            if serving:
+            require_stored(tx.connection, self._ledger, version)
+            moves = moves_of(tx.connection, self._ledger, version.name)
+            at = {m.alias: m.number for m in moves}
+            if serving := [alias for alias, number in at.items() if number == version.number]:
                 raise LiveVersionError(
                     f"{version.label} is {', '.join(serving)} and cannot be deleted; promote "
                     "another version first"
@@ -199,7 +235,7 @@ class Registry:
             tx.record(
                 "version.deleted",
                 subject=version.label,
-                actor=by,
+                actor=require_person(by),
                 details={"reason": reason},
                 rows=[(table, key)],
             )
@@ -208,7 +244,7 @@ class Registry:
 
     def evidence(self, version: ModelVersion, *, at: datetime) -> Report:
         """Return the validation report with the waivers that hold at a time."""
-        return self.report(version).waive(self.sign_offs.waivers(version), at=at)
+        return judged_at(self.report(version), self.sign_offs.waivers(version), at=at)
 
     def promote(
         self,
@@ -226,8 +262,65 @@ class Registry:
         PromotionError
             If the validation did not pass and is not waived, if it is about something else,
             or if the approval was not kept, is of another version, or is the trainer's own.
+        NotFoundError
+            If the registry does not hold this version, or it was deleted.
+        IntegrityError
+            If the version, its evidence or an approval was edited behind the ledger's back.
         """
-        at = self._store.clock()
+        by, alias = require_person(by), require_alias(alias)
+        with self._store.write() as tx:
+            require_stored(tx.connection, self._ledger, version)
+            if complaint := self._complaint(version, approval, at=tx.now):
+                raise PromotionError(f"{version.label} cannot become {alias}: {complaint}")
+            return move(
+                tx, self._ledger, version, alias, by=by, reason=reason, approval=approval.digest
+            )
+
+    def rollback(self, name: str, alias: str = CHAMPION, *, by: str, reason: str) -> ModelVersion:
+        """Return an alias to the version that served before the present one.
+
+        Versions that were deleted since are passed over. A second rollback goes back one further.
+
+        Raises
+        ------
+        NotFoundError
+            If none served before that is still there.
+        """
+        by, table = require_person(by), tables.versions
+        there = sa.select(table.c.number).where(table.c.name == name, table.c.deleted_at.is_(None))
+        with self._store.write() as tx:
+            before = served_before(
+                moves_of(tx.connection, self._ledger, name, alias),
+                there=set(tx.connection.scalars(there)),
+            )
+            if before is None:
+                raise NotFoundError(
+                    f"nothing that is still there served as {alias} of {name!r} before; see "
+                    "history, and promote a version"
+                )
+            version = read_version(tx.connection, self._ledger, name, before)
+            move(tx, self._ledger, version, alias, by=by, reason=reason, approval=None)
+            return version
+
+    def alias(self, name: str, alias: str = CHAMPION) -> ModelVersion | None:
+        """Return the version that an alias names, or None."""
+        with self._store.read() as connection:
+            number = aliased(connection, self._ledger, name, alias)
+            return None if number is None else read_version(connection, self._ledger, name, number)
+
+    def history(self, name: str, alias: str | None = None) -> tuple[Promotion, ...]:
+        """Return the moves of one alias, or of all, oldest first.
+
+        Raises
+        ------
+        IntegrityError
+            If a move was edited or removed behind the ledger's back.
+        """
+        with self._store.read() as connection:
+            return moves_of(connection, self._ledger, name, alias)
+
+    def _complaint(self, version: ModelVersion, approval: Approval, *, at: datetime) -> str | None:
+        """Say what keeps a version from serving; None if nothing does."""
         report = self.evidence(version, at=at)
         complaint = evidence_complaint(report, model=version.model, problem=version.problem)
         if complaint is None and report.verdict is not Verdict.PASS:
@@ -235,124 +328,4 @@ class Registry:
         complaint = complaint or approval_complaint(approval, version, at=at)
         if complaint is None and approval not in self.sign_offs.approvals(version):
             complaint = "the approval is not in the store; keep it with sign_offs.approve first"
-        if complaint:
-            raise PromotionError(f"{version.label} cannot become {alias}: {complaint}")
-        with self._store.write() as tx:
-            self._version(tx.connection, version.name, version.number)
-            return self._move(tx, version, alias, by=by, reason=reason, approval=approval.digest)
-
-    def rollback(self, name: str, alias: str = CHAMPION, *, by: str, reason: str) -> ModelVersion:
-        """Return an alias to the version that served before the present one.
-
-        Raises
-        ------
-        NotFoundError
-            If none served before, or it was deleted.
-        """
-        with self._store.write() as tx:
-            current = self._aliased(tx.connection, name, alias)
-            served = served_numbers(tx.connection, name, alias)
-            before = served[-2] if len(served) > 1 else None
-            if current is None or before is None:
-                raise NotFoundError(f"nothing served as {alias} of {name!r} before; see history")
-            version = self._version(tx.connection, name, before)
-            self._move(tx, version, alias, by=by, reason=reason, approval=None)
-            return version
-
-    def alias(self, name: str, alias: str = CHAMPION) -> ModelVersion | None:
-        """Return the version that an alias names, or None."""
-        with self._store.read() as connection:
-            number = self._aliased(connection, name, alias)
-            return None if number is None else self._version(connection, name, number)
-
-    def history(self, name: str, alias: str | None = None) -> tuple[Promotion, ...]:
-        """Return the moves of one alias, or of all, oldest first."""
-        events = self._store.ledger.events(kind="alias.moved")
-        moves = (Promotion.model_validate(e.details["promotion"]) for e in events)
-        return tuple(m for m in moves if m.name == name and alias in {None, m.alias})
-
-    def _move(
-        self,
-        tx: Transaction,
-        version: ModelVersion,
-        alias: str,
-        *,
-        by: str,
-        reason: str,
-        approval: str | None,
-    ) -> Promotion:
-        move = Promotion(
-            name=version.name,
-            alias=alias,
-            number=version.number,
-            previous=self._aliased(tx.connection, version.name, alias),
-            at=tx.now,
-            by=by,
-            reason=reason,
-            approval=approval,
-            report=version.report,
-            is_rollback=approval is None,
-        )
-        key: dict[str, str | int] = {"name": version.name, "alias": alias}
-        table = tables.aliases
-        gone = sa.and_(table.c.name == version.name, table.c.alias == alias)
-        tx.connection.execute(sa.delete(table).where(gone))
-        tx.connection.execute(sa.insert(table), {**key, "number": version.number, "since": tx.now})
-        inserted = tx.connection.execute(
-            sa.insert(tables.alias_history),
-            {
-                **key,
-                "number": move.number,
-                "previous_number": move.previous,
-                "at": move.at,
-                "by": by,
-                "reason": reason,
-                "report_digest": move.report,
-                "approval_id": approval,
-            },
-        )
-        details: dict[str, JsonValue] = {"promotion": move.to_jsonable()}
-        (history_id,) = inserted.inserted_primary_key or (0,)
-        tx.record(
-            "alias.moved",
-            subject=f"{version.name}@{alias}",
-            actor=by,
-            details=details,
-            rows=[(table, key), (tables.alias_history, {"id": history_id})],
-        )
-        return move
-
-    def _insert_report(self, tx: Transaction, report: Report, *, subject: str) -> None:
-        if exists(tx.connection, tables.reports, report.digest, column="digest"):
-            return
-        row = {
-            "digest": report.digest,
-            "step": report.step,
-            "subject": subject,
-            "created_at": report.started_at,
-            "verdict": str(report.verdict),
-            "json": report.to_jsonable(),
-        }
-        tx.connection.execute(sa.insert(tables.reports), row)
-
-    def _version(self, connection: sa.Connection, name: str, number: int) -> ModelVersion:
-        table = tables.versions
-        query = sa.select(table).where(table.c.name == name, table.c.number == number)
-        row = connection.execute(query).mappings().first()
-        if row is None or row["deleted_at"] is not None:
-            gone = "was deleted" if row is not None else "is not in the registry"
-            raise NotFoundError(f"{name}:{number} {gone}")
-        return self._checked(connection, row)
-
-    def _aliased(self, connection: sa.Connection, name: str, alias: str) -> int | None:
-        table = tables.aliases
-        query = sa.select(table).where(table.c.name == name, table.c.alias == alias)
-        row = connection.execute(query).mappings().first()
-        if row is None:
-            return None
-        self._store.ledger.check_row(connection, table, row)
-        return int(row["number"])
-
-    def _checked(self, connection: sa.Connection, row: sa.RowMapping) -> ModelVersion:
-        self._store.ledger.check_row(connection, tables.versions, row)
-        return version_of(dict(row))
+        return complaint

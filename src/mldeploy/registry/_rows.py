@@ -1,14 +1,14 @@
-"""Versions and aliases as rows of the store."""
+"""Versions as rows of the store."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
+from mldeploy.errors import NotFoundError
 from mldeploy.registry._records import ModelVersion
-from mldeploy.store import tables
+from mldeploy.store import Ledger, tables
 
 
 def version_row(version: ModelVersion) -> dict[str, Any]:
@@ -30,7 +30,9 @@ def version_row(version: ModelVersion) -> dict[str, Any]:
     }
 
 
-def version_of(row: Mapping[str, Any]) -> ModelVersion:
+def checked_version(connection: sa.Connection, ledger: Ledger, row: sa.RowMapping) -> ModelVersion:
+    """Return the version of a row that is what the ledger says."""
+    ledger.check_row(connection, tables.versions, row)
     return ModelVersion(
         name=row["name"],
         number=row["number"],
@@ -45,29 +47,36 @@ def version_of(row: Mapping[str, Any]) -> ModelVersion:
     )
 
 
+def read_version(
+    connection: sa.Connection, ledger: Ledger, name: str, number: int, *, deleted_too: bool = False
+) -> ModelVersion:
+    """Return a version, or raise `NotFoundError` if it is not there, or was deleted."""
+    table = tables.versions
+    query = sa.select(table).where(table.c.name == name, table.c.number == number)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFoundError(f"{name}:{number} is not in the registry; see names() and versions()")
+    version = checked_version(connection, ledger, row)
+    if row["deleted_at"] is not None and not deleted_too:
+        raise NotFoundError(f"{name}:{number} was deleted; choose another of versions({name!r})")
+    return version
+
+
+def require_stored(
+    connection: sa.Connection, ledger: Ledger, version: ModelVersion, *, deleted_too: bool = False
+) -> None:
+    """Refuse a version that is not, field by field, the one in the store."""
+    stored = read_version(
+        connection, ledger, version.name, version.number, deleted_too=deleted_too
+    )
+    if stored != version:
+        raise NotFoundError(
+            f"{version.label} in the registry is another than the one given; take it from get()"
+        )
+
+
 def next_number(connection: sa.Connection, name: str) -> int:
+    """Return the number after the highest ever given; deleted versions keep theirs."""
     table = tables.versions
     query = sa.select(sa.func.max(table.c.number)).where(table.c.name == name)
     return int(connection.scalar(query) or 0) + 1
-
-
-def served_numbers(connection: sa.Connection, name: str, alias: str) -> list[int]:
-    """Return the versions that an alias has come through, rolled-back ones taken out again."""
-    table = tables.alias_history
-    moves = connection.execute(
-        sa.select(table.c.number, table.c.approval_id)
-        .where(table.c.name == name, table.c.alias == alias)
-        .order_by(table.c.id)
-    )
-    served: list[int] = []
-    for number, approval in moves:
-        if approval is None and served:
-            served.pop()
-        elif not served or served[-1] != number:
-            served.append(number)
-    return served
-
-
-def exists(connection: sa.Connection, table: sa.Table, key: object, *, column: str = "id") -> bool:
-    query = sa.select(sa.literal(1)).where(table.c[column] == key)
-    return connection.scalar(query) is not None
