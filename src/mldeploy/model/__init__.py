@@ -7,10 +7,8 @@ from mldeploy.model._labels import classes_of, labels_of
 from mldeploy.model._model import Model
 from mldeploy.model._provenance import Provenance
 from mldeploy.model._signature import Signature
-from mldeploy.model._trusted import TRUSTED
 
 __all__ = [
-    "TRUSTED",
     "Bundle",
     "CodeState",
     "Model",

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
-import skops.io
-from skops.io.exceptions import UnsupportedTypeException
-
 from mldeploy.errors import IntegrityError, SerializationError, UntrustedTypesError
 from mldeploy.model._archive import read_members, refuse, write_members
 from mldeploy.model._nodes import (
@@ -104,6 +101,11 @@ class SkopsFormat:
     def name(self) -> str:
         """The file's suffix."""
         return "skops"
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Full names of what comes to life unasked, beyond the types that skops itself trusts."""
+        return TRUSTED
 
     def dump(self, estimator: Any) -> bytes:
         """Return the estimator as bytes; equal estimators give equal bytes.

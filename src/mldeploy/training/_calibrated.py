@@ -33,6 +33,10 @@ class CalibratedTrainer(Trainer):
     ----------
     estimator : classifier
         Unfitted; it is cloned, and never changed.
+    baselines : mapping of str to estimator, optional
+        See `Trainer`.
+    random_state : int, default=0
+        Seed for every part whose own seed is not set, and of folds at random.
     method : {"sigmoid", "isotonic", "temperature"}, default="sigmoid"
         The correction: Platt's two parameters, a monotone step function for thousands of rows,
         or one temperature, which keeps the order of classes.
@@ -40,10 +44,6 @@ class CalibratedTrainer(Trainer):
         Number of folds.
     split : Split, optional
         How rows are cut into folds; by default as the roles say.
-    baselines : mapping of str to estimator, optional
-        See `Trainer`.
-    random_state : int, default=0
-        Seed for every part whose own seed is not set, and of folds at random.
 
     Raises
     ------

@@ -31,14 +31,14 @@ class SearchTrainer(Trainer):
         number, the folds are cut here: by time if the rows have a time, else by unit if they
         have one, else at random. A splitter of its own is kept, and is told the units as
         groups. It runs on joblib's backends.
-    n_folds : int, default=5
-        Number of folds, where the search does not say.
-    split : Split, optional
-        How rows are cut into folds; by default as the roles say.
     baselines : mapping of str to estimator, optional
         See `Trainer`.
     random_state : int, default=0
         Seed for every part whose own seed is not set, and of folds at random.
+    n_folds : int, default=5
+        Number of folds, where the search does not say.
+    split : Split, optional
+        How rows are cut into folds; by default as the roles say.
 
     Raises
     ------
