@@ -12,7 +12,13 @@ from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.monitoring._base import Monitor
 from mldeploy.monitoring._columns import Comparison, comparisons, few_rows
 from mldeploy.monitoring._window import Reference, Window
-from mldeploy.stats import HistoryDecision, holm, judge_against_history, psi_test, total_variation
+from mldeploy.stats import (
+    history_limit,
+    holm,
+    leave_one_out_distances,
+    psi_test,
+    total_variation,
+)
 
 
 @final
@@ -48,7 +54,9 @@ class DriftMonitor(Monitor):
 
     Notes
     -----
-    See `psi_test` and `judge_against_history` for the methods and their sources. Bins are cut
+    See `psi_test` and `history_limit` for the methods and their sources. Where past windows were
+    so unlike each other that the limit would exceed what a distance can reach, it lies halfway
+    between their largest distance and 1. Bins are cut
     on the reference profile; texts have bins for levels of at least 1 %, all others share one.
     """
 
@@ -87,11 +95,14 @@ class DriftMonitor(Monitor):
         ]
         adjusted = holm([test.p_value for test in tests])
         for pair, past, test, p_value in zip(pairs, by_history, tests, adjusted, strict=True):
-            decision = self._past(pair) if past else None
-            yield self._finding(check, pair, test.psi, float(p_value), decision)
+            limit = self._past_limit(pair) if past else None
+            yield self._finding(check, pair, test.psi, float(p_value), limit)
 
-    def _past(self, pair: Comparison) -> HistoryDecision:
-        return judge_against_history(pair.current, pair.history, n_sd=self.n_sd, floor=self.floor)
+    def _past_limit(self, pair: Comparison) -> float:
+        """Return the limit that the past sets; below 1, which no distance exceeds."""
+        distances = leave_one_out_distances(pair.history)
+        limit = history_limit(distances, n_sd=self.n_sd, floor=self.floor)
+        return min(limit, (1 + float(distances.max())) / 2)
 
     def _finding(
         self,
@@ -99,10 +110,11 @@ class DriftMonitor(Monitor):
         pair: Comparison,
         psi: float,
         p_value: float,
-        past: HistoryDecision | None,
+        past_limit: float | None,
     ) -> Finding:
-        effect = past.distance if past else total_variation(pair.reference, pair.current)
-        limit = past.limit if past else self.floor
+        past = past_limit is not None
+        effect = total_variation(pair.pooled if past else pair.reference, pair.current)
+        limit = self.floor if past_limit is None else past_limit
         drifted = effect > limit and p_value <= self.alpha
         rule = "past windows and test" if past else "exchangeable test"
         if drifted:
@@ -125,6 +137,6 @@ class DriftMonitor(Monitor):
                 "psi": psi,
                 "epsilon": self.epsilon,
                 "p_value_adjusted": p_value,
-                "past_windows": past.n_windows if past else len(pair.history),
+                "past_windows": len(pair.history),
             },
         )

@@ -18,6 +18,8 @@ from mldeploy.stats import (
     range_breach,
 )
 
+_MAX_CATEGORIES = 200
+
 Rule: TypeAlias = Callable[[ColumnProfile, ColumnProfile], RuleOutcome | None]
 
 
@@ -46,9 +48,12 @@ def null_share(reference: ColumnProfile, current: ColumnProfile) -> RuleOutcome 
 
 
 def unseen(reference: ColumnProfile, current: ColumnProfile) -> RuleOutcome | None:
-    """Measure the share of texts that the reference never had; None unless both are exact."""
+    """Measure the share of texts that the reference never had.
+
+    None for more than 200 distinct texts: those are identifiers, of which new ones always come.
+    """
     texts = reference.is_text and current.is_text
-    if not texts or not (reference.is_exact and current.is_exact):
+    if not texts or reference.n_distinct > _MAX_CATEGORIES or not current.is_exact:
         return None
     if not reference.n_known or not current.n_known:
         return None
