@@ -49,9 +49,7 @@ HOLDOUT_FROM = datetime(2013, 3, 10, tzinfo=NEW_YORK).astimezone(UTC)
 DRILL_DAY = date(2013, 6, 10)
 LEARN_FROM = timedelta(days=120)
 JUDGE_BY = timedelta(days=21)
-ROLLOUT = md.Canary(
-    [0.25, 0.5, 1.0], block=timedelta(hours=6), min_rows=40, hold=timedelta(days=5)
-)
+ROLLOUT = md.Canary([0.25, 0.5, 1.0], block=timedelta(days=1), hold=timedelta(days=7))
 
 
 def state_problem(extra_features: Sequence[str] = ()) -> md.Problem:

@@ -7,7 +7,6 @@ from mldeploy.deployment._in_process import InProcessDeployer, InProcessDeployme
 from mldeploy.deployment._rollout import AllAtOnce, Canary, Rollout, Shadow
 
 __all__ = [
-    "SHADOW",
     "Action",
     "AllAtOnce",
     "Canary",
@@ -20,6 +19,7 @@ __all__ = [
     "Rollout",
     "RolloutDecision",
     "RolloutState",
+    "SHADOW",
     "Shadow",
     "decide",
 ]

@@ -53,7 +53,8 @@ class Canary(_Watched):
         Shares of the traffic, ascending in (0, 1]; the last one, 1, ends the rollout.
     block, min_rows : timedelta, int
         What one observation is: answers within `block` of each other, at least `min_rows` of
-        each version.
+        each version. Metrics that rank rows see only differences *within* a block, so a block
+        should cover the cycle of the traffic, such as a day, where there is one.
     hold : timedelta
         How long each step lasts at least.
     alpha : float

@@ -18,7 +18,7 @@ from mldeploy.feedback._values import Kind, Label, LabelRule, kind_of_texts, val
 from mldeploy.problem import Problem
 from mldeploy.store import Store
 
-_FEW: Final = 5_000
+_FEW: Final = 50_000
 """Up to so many predictions, asking for the labels of each is quicker than reading all."""
 _ROW: Final = "\0row"
 _ORDER: Final = ("observed_at", "received_at", "revision")

@@ -115,6 +115,9 @@ class SkopsFormat:
         SerializationError
             If a part of it cannot be written, or not be imported by another process.
         """
+        import skops.io  # noqa: PLC0415 - it loads scikit-learn's test tools, and so pytest
+        from skops.io.exceptions import UnsupportedTypeException  # noqa: PLC0415
+
         try:
             written = skops.io.dumps(estimator)
         except (UnsupportedTypeException, *_MALFORMED) as error:
@@ -178,6 +181,8 @@ class SkopsFormat:
 
 
 def _construct(content: bytes, *, known: set[str]) -> Any:
+    import skops.io  # noqa: PLC0415 - as in `dump`
+
     asked = set(skops.io.get_untrusted_types(data=content))
     if unknown := asked - known:
         raise UntrustedTypesError(unknown)
