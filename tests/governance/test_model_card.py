@@ -1,0 +1,109 @@
+"""The card says what the record says, and no name can break out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mldeploy.errors import IntegrityError
+from mldeploy.evidence import Finding
+from mldeploy.governance import ApprovalDesk, ModelCard, model_card
+from mldeploy.model import Bundle
+from mldeploy.registry import ModelVersion, Registry
+
+Register = Callable[..., tuple[ModelVersion, Bundle]]
+
+HOSTILE = '</td><script>alert(1)</script>|\n| x | <img src="https://evil.example/x"> [a](http://e)'
+SECTIONS = (
+    *("What it is for", "What must hold", "How it was made", "What was found", "Known limits"),
+    *("What was not done", "Who signed", "Where it served"),
+)
+
+
+def text_of(card: ModelCard, title: str) -> str:
+    (section,) = (s for s in card.sections if s.title == title)
+    return "\n".join([section.text, *(" ".join(row) for row in section.rows)])
+
+
+def test_every_section_says_what_the_record_says(
+    desk: ApprovalDesk, registry: Registry, register: Register, clock: Any
+) -> None:
+    failed = Finding(check="SliceValidator", name="f1", verdict="FAIL", summary="Low for OO.")
+    version, bundle = register(failed)
+    until = clock() + timedelta(days=1)
+    desk.waive(version, by="bea", reason="new carrier", until=until, name="f1")
+    waiver = desk.self_approval(by="eva", reason="alone", until=until)
+    approval = desk.approve(version, by="tom", reason="looked", waiver=waiver)
+    registry.promote(version, approval=approval, by="ops", reason="go")
+
+    card = model_card(registry, version, bundle, at=clock())
+
+    assert tuple(s.title for s in card.sections) == SECTIONS
+    for title, said in {
+        "What it is for": "Which flights land late.",
+        "What must hold": "roc_auc at least 0.7",
+        "How it was made": "with uncommitted changes",
+        "What was found": "FAIL (waived by bea)",
+        "Known limits": "Low for OO.",
+        "Who signed": "waived the second person until 2026-03-02 eva  alone",
+        "Where it served": "champion is late-arrivals:1",
+    }.items():
+        assert said in text_of(card, title)
+    assert str(card.verdict) == "PASS"
+    assert str(model_card(registry, version, bundle, at=until).verdict) == "FAIL"
+    for shown in (card.to_html(), card._repr_html_()):
+        assert all(title in shown for title in SECTIONS)
+    assert all(f"## {title}" in card.to_markdown() for title in SECTIONS)
+    assert ModelCard.model_validate_json(card.to_json()) == card
+
+
+def test_what_was_not_done_lists_the_checks_that_are_missing(
+    registry: Registry, register: Register, clock: Any
+) -> None:
+    version, bundle = register()
+
+    said = text_of(model_card(registry, version, bundle, at=clock()), "What was not done")
+
+    assert "over- and underfitting" in said
+    assert "baselines" in said
+    assert "criteria on held-out rows" not in said
+
+
+def test_hostile_names_break_out_of_neither_format(
+    desk: ApprovalDesk, registry: Registry, register: Register, clock: Any
+) -> None:
+    finding = Finding(check="A", name=HOSTILE, column=HOSTILE, verdict="PASS", summary=HOSTILE)
+    version, bundle = register(finding, statement=HOSTILE, owner=HOSTILE, trained_by=HOSTILE)
+    desk.approve(version, by=f"not {HOSTILE}", reason=HOSTILE)
+
+    card = model_card(registry, version, bundle, at=clock())
+
+    page, markdown = card.to_html(), card.to_markdown()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert not re.search(r"<[^>]*(src|href)=", page)
+    assert "default-src 'none'" in page
+    assert "<" not in markdown
+    assert "](http" not in markdown
+    for section in card.sections:
+        table = list(section.rows)
+        if table:
+            part = markdown.split(f"## {section.title}\n\n")[1].split("\n\n## ")[0]
+            lines = [line for line in part.splitlines() if line.startswith("| ")]
+            assert len(lines) == len(table) + 2
+            bars = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
+            assert bars == {len(section.headers) + 1}
+
+
+def test_a_card_is_not_made_from_the_bundle_of_another_version(
+    registry: Registry, register: Register, clock: Any
+) -> None:
+    version, _ = register()
+    _, other = register(statement="Something else.")
+
+    with pytest.raises(IntegrityError, match="its problem is not that of late-arrivals:1"):
+        model_card(registry, version, other, at=clock())
