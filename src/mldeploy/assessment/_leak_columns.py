@@ -52,14 +52,19 @@ class Search:
         near = self.max_score - 0.02
         outcome = self.outcome.take(rows)
         suspects = {}
-        for name in columns:
+        for name in columns if outcome.varies else ():
             bins = bins_of(self.table[name])
-            if outcome.varies and outcome.score(_out_of_fold(bins[rows], outcome)) > near:
-                suspects[name] = bins
+            line = self._on_a_line(self.table[name])
+            told = max(
+                outcome.score(_out_of_fold(bins[rows], outcome)),
+                0.0 if line is None else _strength(outcome, line[rows]),
+            )
+            if told > near:
+                suspects[name] = bins, line
         return tuple(
             Told(columns=(name,), how="alone", estimate=found)
-            for name, bins in suspects.items()
-            if (found := self._confirm(bins, len(suspects))).interval.low > self.max_score
+            for name, (bins, line) in suspects.items()
+            if (found := self._confirm(bins, line, len(suspects))).interval.low > self.max_score
         )
 
     def in_pairs(self, columns: list[str]) -> tuple[Told, ...]:
@@ -77,7 +82,9 @@ class Search:
         suspects.sort(key=lambda s: -s[0])
         best: dict[tuple[str, str], Told] = {}
         for _, name, other, how, both in suspects[:30]:
-            found = self._confirm(bins_of(pl.Series(both)), min(len(suspects), 30))
+            found = self._confirm(
+                bins_of(pl.Series(both)), self._on_a_line(pl.Series(both)), min(len(suspects), 30)
+            )
             if found.interval.low > self.max_score and (name, other) not in best:
                 best[name, other] = Told(columns=(name, other), how=how, estimate=found)
         return tuple(best.values())
@@ -87,13 +94,35 @@ class Search:
         outcome = self.outcome.take(self.first)
         return outcome.score(_out_of_fold(bins_of(self.table[name])[self.first], outcome))
 
-    def _confirm(self, bins: Rows, n_tests: int) -> Estimate:
+    def _on_a_line(self, column: pl.Series) -> Floats | None:
+        """Return the numbers that a regression's labels may lie on a line with."""
+        if self.outcome.task is not Task.REGRESSION or column.dtype == pl.String:
+            return None
+        return numbers_of(column)
+
+    def _confirm(self, bins: Rows, line: Floats | None, n_tests: int) -> Estimate:
         """Learn on the first half, score the second; the level is shared by all tests."""
-        confidence = holm_confidence(max(n_tests, 1), self.confidence)
         learnt, asked = self.outcome.take(self.first), self.outcome.take(self.second)
         means = _means(bins[self.first], learnt.targets(), int(bins.max()) + 1)
+        guesses = [means[bins[self.second]]]
+        if line is not None and np.ptp(known := line[np.isfinite(line)]) > 0 and known.size > 2:
+            guesses.append(_by_line(line, learnt, self.first, self.second))
         units = None if self.units is None else self.units[self.second]
-        return asked.estimate(means[bins[self.second]], units=units, confidence=confidence)
+        confidence = holm_confidence(max(n_tests, 1) * len(guesses), self.confidence)
+        found = [asked.estimate(g, units=units, confidence=confidence) for g in guesses]
+        return max(found, key=lambda estimate: estimate.interval.low)
+
+
+def _by_line(line: Floats, learnt: Outcome, first: Rows, second: Rows) -> Floats:
+    """Guess numbers by a least-squares line; where nothing is known, by the mean."""
+    known = np.isfinite(line)
+    x, y = line[first][known[first]], learnt.values[known[first]]
+    mean = float(learnt.values.mean())
+    if x.size < 3 or np.ptp(x) == 0:
+        return np.full((second.size, 1), mean)
+    slope = float(np.cov(x, y)[0, 1] / x.var(ddof=1))
+    guess = y.mean() + slope * (line[second] - x.mean())
+    return np.where(known[second], guess, mean)[:, None]
 
 
 def bins_of(column: pl.Series) -> Rows:

@@ -152,8 +152,8 @@ class LeakageAssessor(DataAssessor):
             verdict=Verdict.FAIL,
             summary=f"It tells the label {where} on rows that were not looked at before "
             f"({outcome.score_name} {told.estimate.value:.3f}): it knows the outcome.",
-            action=f"Drop {name!r} from the features, unless it is known before the prediction; "
-            "then a rule would do, and a waiver says so.",
+            action=f"{_drop(told)}, unless it is known before the prediction; then a rule would "
+            "do, and a waiver says so.",
             estimate=told.estimate.value,
             interval=told.estimate.interval,
             n=told.estimate.n,
@@ -203,6 +203,12 @@ class LeakageAssessor(DataAssessor):
             slice=by,
             details={"p_value": found.p_value, "method": found.method},
         )
+
+
+def _drop(told: Told) -> str:
+    if len(told.columns) == 1:
+        return f"Drop {told.columns[0]!r} from the features"
+    return f"Drop {told.columns[0]!r} or {told.columns[1]!r}, whichever is known later"
 
 
 def _is_group_mean(check: str, mean: GroupMean) -> Finding:
