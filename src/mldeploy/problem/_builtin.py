@@ -70,10 +70,6 @@ def _absolute_percentage_error(y: Array, p: Array) -> tuple[Array, Array]:
     return np.abs(y - p) / np.maximum(np.abs(y), _TINY), np.ones(len(y))
 
 
-def _bias(y: Array, p: Array) -> tuple[Array, Array]:
-    return p - y, np.ones(len(y))
-
-
 def _auc(y_true: Array, y_hat: Array, *, sample_weight: Array) -> float:
     return roc_auc(y_true, y_hat, sample_weight)
 
@@ -116,7 +112,6 @@ def builtin_metrics() -> Mapping[str, Metric]:
         _quality("mean_absolute_error", _absolute_error, regression, **loss),
         _quality("mean_squared_error", _squared_error, regression, **loss),
         _quality("mean_absolute_percentage_error", _absolute_percentage_error, regression, **loss),
-        _quality("bias", _bias, regression),
         _quality("positive_rate", _positive_rate, binary, kind=MetricKind.BUSINESS, **_share),
         *_gaps(),
         *_latencies(),
