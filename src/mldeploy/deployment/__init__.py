@@ -1,6 +1,6 @@
 """Putting versions into service, and deciding whether they stay."""
 
-from mldeploy.deployment._base import Deployer, Deployment, DeploymentStatus, Release
+from mldeploy.deployment._base import Deployer, Deployment, DeploymentStatus, Release, Tally
 from mldeploy.deployment._blocks import SHADOW
 from mldeploy.deployment._decision import Action, RolloutDecision, RolloutState, decide
 from mldeploy.deployment._in_process import InProcessDeployer, InProcessDeployment
@@ -21,5 +21,6 @@ __all__ = [
     "RolloutState",
     "SHADOW",
     "Shadow",
+    "Tally",
     "decide",
 ]

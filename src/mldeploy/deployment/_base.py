@@ -68,6 +68,24 @@ class DeploymentStatus(Record):
         return html_fragment(html_table(("Deployment", ""), facts))
 
 
+@final
+class Tally(Record):
+    """Requests since a deployment began, by what became of them.
+
+    Attributes
+    ----------
+    accepted, rejected, failed : int
+        Answered; refused by the schema; accepted, but the model raised.
+    dropped : int
+        Answered, but not logged for want of room.
+    """
+
+    accepted: int = 0
+    rejected: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
 class Deployment(abc.ABC):
     """A version in service, and perhaps a second one on its way.
 
@@ -122,6 +140,10 @@ class Deployment(abc.ABC):
         DeploymentError
             If the log cannot be read back.
         """
+
+    @abc.abstractmethod
+    def tally(self) -> Tally:
+        """Return how many requests were answered, refused, failed and not logged so far."""
 
     @abc.abstractmethod
     def _route(self, *, share: float) -> None:

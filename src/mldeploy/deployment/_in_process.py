@@ -15,7 +15,7 @@ import polars as pl
 from typing_extensions import override
 
 from mldeploy._record import Clock
-from mldeploy.deployment._base import Deployer, Deployment, Release
+from mldeploy.deployment._base import Deployer, Deployment, Release, Tally
 from mldeploy.deployment._blocks import CANDIDATE, CHAMPION, SHADOW
 from mldeploy.deployment._rollout import Rollout, Shadow
 from mldeploy.errors import DeploymentError
@@ -66,6 +66,7 @@ class InProcessDeployment(Deployment):
     ) -> None:
         super().__init__(candidate, champion=champion, rollout=rollout, clock=clock)
         self.sink = sink(self.id)
+        self._predictors: list[Predictor] = []
         self._rng = np.random.default_rng(random_state)
         self._traffic = _Traffic(
             champion=None if champion is None else self._predictor(champion, CHAMPION),
@@ -138,6 +139,16 @@ class InProcessDeployment(Deployment):
         return answers
 
     @override
+    def tally(self) -> Tally:
+        counts = [predictor.counts for predictor in self._predictors]
+        return Tally(
+            accepted=sum(c.accepted for c in counts),
+            rejected=sum(c.rejected for c in counts),
+            failed=sum(c.failed for c in counts),
+            dropped=self.sink.dropped,
+        )
+
+    @override
     def _route(self, *, share: float) -> None:
         self._traffic = _Traffic(
             champion=self._traffic.champion,
@@ -167,7 +178,7 @@ class InProcessDeployment(Deployment):
         self.sink.close()
 
     def _predictor(self, release: Release, arm: str) -> Predictor:
-        return Predictor(
+        predictor = Predictor(
             release.model,
             version=release.version,
             deployment=self.id,
@@ -175,6 +186,8 @@ class InProcessDeployment(Deployment):
             sink=self.sink,
             clock=self._clock,
         )
+        self._predictors.append(predictor)
+        return predictor
 
     def _position(self, key: str | None) -> float:
         """Return where a key stands in [0, 1); without a key, anywhere."""

@@ -199,8 +199,13 @@ class Live:
         reference : Reference
             What the version was validated on; windows seen since are added to it.
         """
-        window = self.window(start, end, as_of=as_of)
-        self._watch = self._watch.of_version(self.version.label, reference)
+        tally, before = self.deployment.tally(), self._watch.tally
+        window = replace(
+            self.window(start, end, as_of=as_of),
+            rejected=tally.rejected - before.rejected,
+            dropped=tally.dropped - before.dropped,
+        )
+        self._watch = replace(self._watch.of_version(self.version.label, reference), tally=tally)
         report = monitor.check(window, self._watch.reference_now(), clock=self._clock)
         self._watch = self._watch.after(window, report)
         if report.alarms:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import final
 
+from mldeploy.deployment import Tally
 from mldeploy.errors import NotFoundError
 from mldeploy.evidence import Finding, Report
 from mldeploy.model import Model
@@ -32,6 +33,8 @@ class Watch:
         The end of the last window.
     new_rows : int
         Answers whose labels have matured in the windows seen.
+    tally : Tally
+        Requests up to the last check; what came since belongs to the next.
     last_decided_at : datetime, optional
         When training anew was last decided, by whatever version.
     """
@@ -42,6 +45,7 @@ class Watch:
     alarmed_at: tuple[datetime, ...] = ()
     until: datetime | None = None
     new_rows: int = 0
+    tally: Tally = Tally()
     last_decided_at: datetime | None = None
 
     def of_version(self, version: str, reference: Reference) -> Watch:
@@ -52,6 +56,7 @@ class Watch:
             version=version,
             reference=reference,
             until=self.until,
+            tally=self.tally,
             last_decided_at=self.last_decided_at,
         )
 
