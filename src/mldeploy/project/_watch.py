@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import final
 
@@ -45,7 +45,7 @@ class Watch:
     alarmed_at: tuple[datetime, ...] = ()
     until: datetime | None = None
     new_rows: int = 0
-    tally: Tally = Tally()
+    tally: Tally = field(default_factory=Tally)
     last_decided_at: datetime | None = None
 
     def of_version(self, version: str, reference: Reference) -> Watch:
