@@ -196,10 +196,10 @@ def replay(
     last_day: date,
 ) -> None:
     """Let the year pass, day by day."""
-    feed, days = Feed(), flights[flights["local_day"] >= FIRST_DAY].groupby("local_day")
-    chosen = [day for day in days.groups if day <= last_day]
-    for day in tqdm(chosen, desc="replay", unit="day"):
-        rows = days.get_group(day)
+    feed, by_day = Feed(), flights.groupby("local_day")
+    days = [FIRST_DAY + timedelta(days=i) for i in range((last_day - FIRST_DAY).days + 1)]
+    for day in tqdm(days, desc="replay", unit="day"):
+        rows = by_day.get_group(day)
         answers = live.predict_frame(
             rows[FEATURES],
             keys=rows["key"].tolist(),

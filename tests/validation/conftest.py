@@ -71,7 +71,7 @@ def fitted(
         provenance=Provenance.of(
             estimator,
             problem=problem.digest,
-            data=dataset.fingerprint,
+            data="f" * 64,  # other rows than those it is judged on
             n_rows=len(dataset),
             features=dataset.features,
             trainer="test",

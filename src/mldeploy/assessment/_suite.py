@@ -9,6 +9,7 @@ from typing import final
 from tqdm.auto import tqdm
 from typing_extensions import override
 
+from mldeploy._record import Clock, utc_now
 from mldeploy.assessment._adequacy import AdequacyAssessor
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor
@@ -61,13 +62,15 @@ def _consequence(finding: Finding) -> tuple[bool, int, int]:
     return settled, _WEIGHT[finding.severity], _WORST_FIRST[finding.verdict]
 
 
-def default_assessors(problem: Problem) -> AssessorSuite:
+def default_assessors(problem: Problem, *, clock: Clock = utc_now) -> AssessorSuite:
     """Return the assessors that suit a problem.
 
     Parameters
     ----------
     problem : Problem
         Without a prediction time nothing is judged by its age, unless a criterion asks for it.
+    clock : Clock, default=utc_now
+        Tells the time by which the age of rows is judged.
 
     Returns
     -------
@@ -83,5 +86,5 @@ def default_assessors(problem: Problem) -> AssessorSuite:
         AdequacyAssessor(),
     ]
     if problem.prediction_time is not None or asked_for(problem, "age"):
-        assessors.append(TimelinessAssessor())
+        assessors.append(TimelinessAssessor(clock=clock))
     return AssessorSuite(tuple(assessors))

@@ -184,13 +184,15 @@ class Deployment(abc.ABC):
         Raises
         ------
         DeploymentError
-            If another candidate is on its way, or the deployment was stopped.
+            If another candidate is on its way, the deployment was stopped, or the two versions
+            answer different problems.
         """
         self._must_run()
         if self._candidate is not None:
             raise DeploymentError(
                 f"{self._candidate.version} is being rolled out; decide on it before the next"
             )
+        _must_share_a_target(candidate, self._champion)
         self._candidate, self._rollout = candidate, rollout
         self._step, self._since = 0, self._clock()
         self._started_at = self._since
@@ -251,8 +253,16 @@ class Deployment(abc.ABC):
 
     @final
     def serve(self, release: Release) -> DeploymentStatus:
-        """Let one version have all the traffic at once: how a rollback by hand is done."""
+        """Let one version have all the traffic at once: how a rollback by hand is done.
+
+        Raises
+        ------
+        DeploymentError
+            If the deployment was stopped, or the version answers another problem than the one
+            that serves.
+        """
         self._must_run()
+        _must_share_a_target(release, self._champion)
         self._champion, self._candidate = release, None
         self._serve(release)
         return self.status()
@@ -319,11 +329,7 @@ class Deployer(abc.ABC):
         DeploymentError
             If the two versions answer different problems.
         """
-        if champion is not None and _target(champion) != _target(candidate):
-            raise DeploymentError(
-                f"{candidate.version} predicts {_target(candidate)!r} and {champion.version} "
-                f"{_target(champion)!r}; they cannot share traffic"
-            )
+        _must_share_a_target(candidate, champion)
         deployment = self._deploy(
             candidate, champion=champion, rollout=rollout or AllAtOnce(), clock=clock
         )
@@ -338,5 +344,12 @@ class Deployer(abc.ABC):
         """Return a running deployment."""
 
 
-def _target(release: Release) -> Any:
-    return release.model.signature.target
+def _must_share_a_target(candidate: Release, champion: Release | None) -> None:
+    if champion is None:
+        return
+    theirs, ours = champion.model.signature.target, candidate.model.signature.target
+    if theirs != ours:
+        raise DeploymentError(
+            f"{candidate.version} predicts {ours!r} and {champion.version} {theirs!r}; "
+            "they cannot share traffic, so deploy them apart"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, final
 
@@ -32,6 +32,7 @@ Frame: TypeAlias = pd.DataFrame | pl.DataFrame | Sequence[Mapping[str, object]]
 
 
 def _in_memory(_: str) -> PredictionSink:
+    """Return a log in memory, whatever the deployment."""
     return MemoryLog()
 
 
@@ -212,7 +213,7 @@ class InProcessDeployer(Deployer):
         Seed of the assignment of requests without a key.
     """
 
-    sink: Callable[[str], PredictionSink] = field(default=_in_memory)
+    sink: Callable[[str], PredictionSink] = _in_memory
     random_state: int = 0
 
     @override

@@ -204,4 +204,10 @@ class Model:
         return frame[features]
 
     def _repr_html_(self) -> str:
-        return model_html(self)
+        return model_html(
+            self.problem,
+            self.signature,
+            self.provenance,
+            baselines=self.baselines,
+            routing=self.routing,
+        )

@@ -164,10 +164,12 @@ class Reference:
 
         Parameters
         ----------
-        profile, scored, history
+        profile, scored : Profile, ScoredRows
             See the attributes.
         problem : Problem
             Whose criteria were judged on `scored`.
+        history : sequence of Profile
+            See the attributes.
         """
         validated = estimates_of(scored, problem)
         return cls(profile=profile, scored=scored, history=tuple(history), validated=validated)

@@ -24,7 +24,7 @@ from mldeploy.deployment import (
     RolloutDecision,
 )
 from mldeploy.errors import PromotionError
-from mldeploy.evidence import Approval, Report
+from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
 from mldeploy.monitoring import Monitor, Reference, Window
 from mldeploy.project._watch import Watch
@@ -370,14 +370,21 @@ def must_be_approved(registry: Registry, version: ModelVersion, *, at: datetime)
     PromotionError
         If nobody approved it, or its validation did not pass and is not waived.
     """
-    approvals = registry.sign_offs.approvals(version)
     evidence = registry.evidence(version, at=at)
     if not evidence.passed:
         raise PromotionError(
             f"{version.label} cannot serve: its validation says {evidence.verdict}"
         )
+    approvals = [
+        a for a in registry.sign_offs.approvals(version) if _holds(a.self_approval_waiver, at=at)
+    ]
     if not approvals:
         raise PromotionError(
-            f"{version.label} cannot serve: nobody approved it; call project.approve"
+            f"{version.label} cannot serve: nobody approved it, or only by a waiver that has "
+            "ended; call project.approve"
         )
     return approvals[-1]
+
+
+def _holds(waiver: Waiver | None, *, at: datetime) -> bool:
+    return waiver is None or waiver.is_valid(at)

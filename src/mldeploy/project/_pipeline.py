@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Final, final
+from typing import final
 
-from sklearn.base import BaseEstimator
-
-from mldeploy.evidence import Report, html_fragment, html_table
+from mldeploy.evidence import Report, escape, html_fragment, html_table
 from mldeploy.model import Bundle, CodeState, Model
 from mldeploy.project._data import AssessedData
 from mldeploy.project._steps import Step, StepRecord
 from mldeploy.registry import ModelVersion, Registry
 from mldeploy.store import JsonValue, Store
-
-_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 @final
@@ -58,7 +51,7 @@ class PipelineRun:
             for s in self.steps
         ]
         return html_fragment(
-            f"<p><b>{self.version.label}</b></p>"
+            f"<p><b>{escape(self.version.label)}</b></p>"
             + html_table(("Step", "Outcome", "Took"), rows)
             + self.report.to_html()
         )
@@ -130,24 +123,6 @@ def register_step(
         save=lambda version: {"name": version.name, "number": version.number},
         load=load,
     )
-
-
-def settings_of(part: object) -> JsonValue:
-    """Return the settings of a part: parts that do the same have equal settings."""
-    name = f"{type(part).__module__}.{type(part).__qualname__}"
-    if isinstance(part, BaseEstimator):
-        own = part.get_params(deep=False)
-        return {name: {key: settings_of(own[key]) for key in sorted(own)}}
-    if dataclasses.is_dataclass(part) and not isinstance(part, type):
-        fields = [f.name for f in dataclasses.fields(part)]
-        return {name: {key: settings_of(getattr(part, key)) for key in fields}}
-    if isinstance(part, list | tuple):
-        return [settings_of(value) for value in part]
-    if isinstance(part, str | int | bool | None):
-        return part
-    if inspect.isroutine(part) or isinstance(part, type):
-        return f"{part.__module__}.{part.__qualname__}"
-    return _ADDRESS.sub("", repr(part))
 
 
 def _keep_model(store: Store, model: Model) -> str:

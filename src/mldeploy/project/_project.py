@@ -37,11 +37,11 @@ from mldeploy.project._pipeline import (
     PipelineRun,
     assess_step,
     register_step,
-    settings_of,
     train_step,
     validate_step,
 )
 from mldeploy.project._reference import ReferenceKeeper
+from mldeploy.project._settings import settings_of
 from mldeploy.project._stated import state_problem
 from mldeploy.project._steps import StepRecord, StepRunner, read_steps
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
@@ -65,12 +65,16 @@ class Project:
         What is decided, and what "good" means.
     store : Store, str or Path, default="mlstore"
         Where everything is kept; a folder is enough.
-    assessor, validator, monitor : DataAssessor, Validator, Monitor, optional
-        What judges the data, the model and the service; the defaults suit the problem.
+    assessor : DataAssessor, optional
+        What judges the data; the default suits the problem.
     trainer : callable, optional
         Turns an estimator into a `Trainer`; `EstimatorTrainer` by default.
+    validator : Validator, optional
+        What judges the model; the default suits the problem.
     deployer : Deployer, optional
         What serves; in this process by default, logging to the store.
+    monitor : Monitor, optional
+        What judges the service; the default suits the problem.
     split : Split, optional
         How rows to learn from and rows to judge by are told apart: by time where there is one,
         else by unit, else at random.
@@ -127,7 +131,7 @@ class Project:
         self.labels = LabelLedger(self.store, problem=problem)
         self.runs = Runs(self.store, actor=self.by)
         self.desk = ApprovalDesk(self.registry, clock=clock)
-        self.assessor = assessor or default_assessors(problem)
+        self.assessor = assessor or default_assessors(problem, clock=clock)
         self.trainer = trainer or (lambda estimator: EstimatorTrainer(estimator=estimator))
         self.validator = validator or default_validators(problem)
         self.monitor_suite = monitor or default_monitors(problem)
@@ -368,7 +372,7 @@ class Project:
     # --- the whole way --------------------------------------------------------------------
 
     def run(
-        self, source: Source, estimator: BaseEstimator, *, resume: str | None = None
+        self, source: Source, estimator: BaseEstimator | Trainer, *, resume: str | None = None
     ) -> PipelineRun:
         """Go from data to a registered version; what was done before is not done again.
 
@@ -378,7 +382,7 @@ class Project:
         ----------
         source : DataFrame, Dataset or path
             The data.
-        estimator : scikit-learn estimator
+        estimator : scikit-learn estimator or Trainer
             What is fitted.
         resume : str, optional
             A run whose step failed; its finished steps are kept.
@@ -400,10 +404,11 @@ class Project:
             )
         )
         data = AssessedData(dataset=dataset, report=report, split=split)
-        training = {**base, "estimator": settings_of(estimator), "split": settings_of(split)}
+        trainer = estimator if isinstance(estimator, Trainer) else self.trainer(estimator)
+        training = {**base, "trainer": settings_of(trainer), "split": settings_of(split)}
         model = runner(
             train_step(
-                lambda: self.train(estimator, data),
+                lambda: self.train(trainer, data),
                 inputs=training,
                 store=self.store,
                 trusted=self._trusted,

@@ -65,7 +65,8 @@ class Validator(abc.ABC):
         EmptyDataError
             If no row has a label.
         InvalidDataError
-            If the model was made for another target than the problem's.
+            If the model was made for another target than the problem's, or was trained on just
+            these rows.
         """
         started, tick = clock(), time.perf_counter()
         problem.check_columns(dataset.columns)
@@ -79,6 +80,11 @@ class Validator(abc.ABC):
             raise EmptyDataError(
                 f"none of the {len(dataset):,} rows has a label in {problem.target!r}; wait for "
                 f"labels (they come after {problem.label_delay}) or choose earlier rows"
+            )
+        if model.provenance.data in {dataset.fingerprint, labelled.fingerprint}:
+            raise InvalidDataError(
+                "these are the very rows that the model was trained on, which prove nothing; "
+                "validate it on rows that it has not seen"
             )
         findings = [*_unlabelled(type(self).__qualname__, dataset, labelled)]
         for finding in self._validate(model, labelled, problem, champion=champion):
