@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -234,12 +234,18 @@ class Deployment(abc.ABC):
         Raises
         ------
         DeploymentError
-            If nothing is rolled out, or the deployment was stopped.
+            If nothing is rolled out, the deployment was stopped, or the decision was made at
+            another step of the rollout.
         """
         self._must_run()
         if self._candidate is None:
             raise DeploymentError("nothing is being rolled out; there is nothing to decide on")
         if decision.action is Action.ADVANCE:
+            if decision.share not in self._rollout.steps[self._step + 1 : self._step + 2]:
+                raise DeploymentError(
+                    f"the decision to give {decision.share:.0%} to the candidate was made at "
+                    "another step of the rollout; decide anew"
+                )
             self._step, self._since = self._step + 1, decision.at
             self._route(share=self._state().share)
         elif decision.action is Action.COMPLETE:

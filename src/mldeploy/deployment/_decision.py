@@ -156,7 +156,7 @@ def decide(
     if waited < rollout.hold or answered < rollout.min_rows:
         reason = f"No harm so far; {answered:,} answers in {waited} at this step."
         return _decision(Action.HOLD, state.share, at, reason, findings)
-    following = rollout.steps[state.step + 1]
+    following = (*rollout.steps, 1.0)[state.step + 1]
     action = Action.COMPLETE if following == 1 else Action.ADVANCE
     reason = f"No harm in {answered:,} answers over {waited} at {state.share:.0%}."
     return _decision(action, following, at, reason, findings)

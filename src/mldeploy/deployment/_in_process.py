@@ -15,10 +15,11 @@ import polars as pl
 from typing_extensions import override
 
 from mldeploy._record import Clock
+from mldeploy.data import to_polars
 from mldeploy.deployment._base import Deployer, Deployment, Release, Tally
 from mldeploy.deployment._blocks import CANDIDATE, CHAMPION, SHADOW
 from mldeploy.deployment._rollout import Rollout, Shadow
-from mldeploy.errors import DeploymentError
+from mldeploy.errors import DeploymentError, InvalidDataError, InvalidRowsError
 from mldeploy.serving import (
     Answer,
     Answers,
@@ -80,6 +81,7 @@ class InProcessDeployment(Deployment):
     def predict(
         self, row: Mapping[str, object], *, key: str | None = None, time: datetime | None = None
     ) -> Answer:
+        """Answer one row, by the version that the traffic gives it to."""
         self._must_run()
         traffic = self._traffic
         champion, candidate = traffic.champion, traffic.candidate
@@ -100,6 +102,7 @@ class InProcessDeployment(Deployment):
         keys: Sequence[str] | None = None,
         times: Sequence[datetime] | npt.NDArray[np.datetime64] | None = None,
     ) -> Answers:
+        """Answer many rows, each by the version that the traffic gives it to."""
         self._must_run()
         traffic = self._traffic
         champion, candidate = traffic.champion, traffic.candidate
@@ -109,9 +112,16 @@ class InProcessDeployment(Deployment):
             answers = champion.predict_frame(frame, keys=keys, times=times)
             _quietly(lambda: candidate.predict_frame(frame, keys=keys, times=times))
             return answers
-        n_rows = len(frame)
-        positions = [self._position(k) for k in (keys if keys is not None else [None] * n_rows)]
-        to_candidate = np.array(positions, dtype=float) < traffic.share
+        to_candidate = self._positions(keys, len(frame)) < traffic.share
+        if to_candidate.all() or not to_candidate.any():
+            only = candidate if to_candidate.any() else champion
+            return only.predict_frame(frame, keys=keys, times=times)
+        arms = [
+            (np.flatnonzero(~to_candidate), champion),
+            (np.flatnonzero(to_candidate), candidate),
+        ]
+        for rows, predictor in arms:
+            _refuse_misfits(_rows(frame, rows), rows, predictor)
         parts = [
             (
                 rows,
@@ -119,18 +129,15 @@ class InProcessDeployment(Deployment):
                     _rows(frame, rows), keys=_at(keys, rows), times=_at(times, rows)
                 ),
             )
-            for rows, predictor in (
-                (np.flatnonzero(~to_candidate), champion),
-                (np.flatnonzero(to_candidate), candidate),
-            )
-            if len(rows)
+            for rows, predictor in arms
         ]
-        return Answers.interleave(parts) if len(parts) != 1 else parts[0][1]
+        return Answers.interleave(parts)
 
     @override
     def answers(
         self, *, start: datetime | None = None, end: datetime | None = None
     ) -> pl.DataFrame:
+        """Return what was answered with start ≤ time < end, if the log can be read back."""
         if not isinstance(self.sink, SupportsReading):
             raise DeploymentError(
                 f"{type(self.sink).__name__} cannot be read back; log to a ParquetLog, or read "
@@ -141,6 +148,7 @@ class InProcessDeployment(Deployment):
 
     @override
     def tally(self) -> Tally:
+        """Return how many requests were answered, refused, failed and not logged so far."""
         counts = [predictor.counts for predictor in self._predictors]
         return Tally(
             accepted=sum(c.accepted for c in counts),
@@ -189,6 +197,14 @@ class InProcessDeployment(Deployment):
         )
         self._predictors.append(predictor)
         return predictor
+
+    def _positions(self, keys: Sequence[str] | None, n_rows: int) -> npt.NDArray[np.float64]:
+        if keys is not None and len(keys) != n_rows:
+            raise InvalidDataError(
+                f"keys= has {len(keys)} values for {n_rows} rows; pass one for each"
+            )
+        given = keys if keys is not None else [None] * n_rows
+        return np.array([self._position(key) for key in given], dtype=float)
 
     def _position(self, key: str | None) -> float:
         """Return where a key stands in [0, 1); without a key, anywhere."""
@@ -246,6 +262,18 @@ def _quietly(answer: Callable[[], object]) -> None:
         answer()
     except Exception:  # noqa: BLE001 - a shadow must not break what serves; the log counts it
         return
+
+
+def _refuse_misfits(part: Frame, rows: npt.NDArray[np.int64], predictor: Predictor) -> None:
+    """Refuse a call of which one arm cannot answer its rows before the other has answered."""
+    schema = predictor.model.signature.inputs
+    if isinstance(part, pd.DataFrame | pl.DataFrame):
+        chosen = [name for name in schema.names if name in set(part.columns)]
+        errors = schema.check(to_polars(part[chosen]))
+    else:
+        _, errors = schema.parse_rows(part)
+    if errors:
+        raise InvalidRowsError([replace(e, row=int(rows[e.row])) for e in errors])
 
 
 def _rows(frame: Frame, rows: npt.NDArray[np.int64]) -> Frame:
