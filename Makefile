@@ -39,11 +39,14 @@ $(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
 example: $(VENV)/.example
 	$(BIN)/python examples/late_arrivals.py $(ARGS)
 
+# Two processes that leave each other a core: OpenMP's threads would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(COVERAGE) $(ARGS)
+	$(PYTEST) $(COVERAGE) $(ARGS)
 
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 lint: style types contract dependencies spelling
 
