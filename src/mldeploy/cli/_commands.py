@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from mldeploy.cli._tables import read_table, write_table
-from mldeploy.errors import AlreadyExistsError, InvalidProblemError, NotFoundError
+from mldeploy.cli._tables import must_be_writable, read_table, write_table
+from mldeploy.errors import InvalidDataError, InvalidProblemError, NotFoundError
 from mldeploy.evidence import Report, Verdict, html_fragment, html_page, text_table
 from mldeploy.problem import Problem
-from mldeploy.project import Project, stated_problem
+from mldeploy.project import Project, stated_names, stated_problem
 from mldeploy.registry import CHAMPION, ModelVersion
 from mldeploy.serving import ParquetLog, Predictor, Wait
 from mldeploy.store import Damage, Head, Store
 
+_VERSION: Final = re.compile(
+    r"(?P<name>[^:@]+)(?::(?P<number>[1-9][0-9]{0,8})|@(?P<alias>[^:@]+))?", flags=re.ASCII
+)
 EXIT_CODES: Final = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INSUFFICIENT: 3}
 
 
@@ -39,25 +43,33 @@ def validate(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Show problems, versions, aliases and deployments."""
     with _open(options.store) as store:
-        project = Project(stated_problem(store, options.name), store=store)
-        print(project.problem)
-        rows = [
-            (
-                v.label,
-                "" if not _is_champion(project, v) else CHAMPION,
-                str(v.verdict),
-                v.trained_by,
-                f"{v.created_at:%Y-%m-%d %H:%M}",
-            )
-            for v in project.registry.versions(project.problem.name)
-        ]
-        print(text_table(("Version", "Alias", "Validation", "Trained by", "Registered"), rows))
-        served = [
-            (d.id, d.champion or "", d.candidate or "", f"{d.share:.0%}", _running(d.is_stopped))
-            for d in project.deployments()
-        ]
-        print(text_table(("Deployment", "Serves", "Candidate", "Its share", ""), served))
+        names = stated_names(store) if options.name is None else (options.name,)
+        if not names:
+            print(f"no problem was stated in {store.root} yet")
+        for name in names:
+            project = Project(stated_problem(store, name), store=store)
+            _show_status(project)
     return 0
+
+
+def _show_status(project: Project) -> None:
+    print(project.problem)
+    rows = [
+        (
+            v.label,
+            "" if not _is_champion(project, v) else CHAMPION,
+            str(v.verdict),
+            v.trained_by,
+            f"{v.created_at:%Y-%m-%d %H:%M}",
+        )
+        for v in project.registry.versions(project.problem.name)
+    ]
+    print(text_table(("Version", "Alias", "Validation", "Trained by", "Registered"), rows))
+    served = [
+        (d.id, d.champion or "", d.candidate or "", f"{d.share:.0%}", _running(d.is_stopped))
+        for d in project.deployments()
+    ]
+    print(text_table(("Deployment", "Serves", "Candidate", "Its share", ""), served))
 
 
 def history(options: argparse.Namespace) -> int:
@@ -81,7 +93,7 @@ def verify(options: argparse.Namespace) -> int:
     """Check that everything is what was written."""
     known = None
     if options.head is not None:
-        known = Head.model_validate_json(options.head.read_text(encoding="utf-8"))
+        known = _head(options.head)
     with _open(options.store) as store:
         damages: tuple[Damage, ...] = store.verify(known_head=known)
         head = store.ledger.head()
@@ -93,8 +105,7 @@ def verify(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Answer the rows of a file; answers are logged like those of a service."""
-    if options.out.exists():
-        raise AlreadyExistsError(f"{options.out} exists; name another file")
+    must_be_writable(options.out)
     table = read_table(Path(options.data))
     keys = None
     if options.key is not None:
@@ -135,12 +146,21 @@ def _problem(store: Store, named: str | None) -> Problem:
 
 def _find(store: Store, text: str) -> tuple[Project, ModelVersion]:
     """Return the version that ``NAME``, ``NAME:NUMBER`` or ``NAME@ALIAS`` means."""
-    name, _, alias = text.partition("@")
-    name, _, number = name.partition(":")
-    project = Project(stated_problem(store, name), store=store)
-    if number and not number.isdecimal():
+    found = _VERSION.fullmatch(text)
+    if found is None:
         raise NotFoundError(f"{text!r} names no version; write NAME, NAME:NUMBER or NAME@ALIAS")
+    name, number, alias = found["name"], found["number"], found["alias"]
+    project = Project(stated_problem(store, name), store=store)
     return project, project.registry.get(name, int(number) if number else alias or CHAMPION)
+
+
+def _head(path: Path) -> Head:
+    try:
+        return Head.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidDataError(
+            f"{path} holds no head of a ledger; write store.ledger.head().to_json() there: {error}"
+        ) from error
 
 
 def _show(report: Report, options: argparse.Namespace) -> int:

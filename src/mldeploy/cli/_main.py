@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _command(commands, "history", history, "show who did what, when")
     one.add_argument("name", nargs="?", help="only this problem")
-    one.add_argument("--limit", type=int, default=50, help="events to show (50)")
+    one.add_argument("--limit", type=_count, default=50, help="events to show (50)")
 
     one = _command(commands, "verify", verify, "check that everything is what was written")
     one.add_argument("--head", type=Path, help="a head of the ledger that was kept elsewhere")
@@ -82,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, required=True, help="Parquet or CSV file to write")
     one.add_argument("--key", help="column that says what each row is about")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of events; pass 1 or more")
+    return int(text)
 
 
 def _command(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias, final
 
@@ -69,6 +70,7 @@ class InProcessDeployment(Deployment):
         super().__init__(candidate, champion=champion, rollout=rollout, clock=clock)
         self.sink = sink(self.id)
         self._predictors: list[Predictor] = []
+        self._refused, self._counting = 0, threading.Lock()
         self._rng = np.random.default_rng(random_state)
         self._traffic = _Traffic(
             champion=None if champion is None else self._predictor(champion, CHAMPION),
@@ -112,7 +114,7 @@ class InProcessDeployment(Deployment):
             answers = champion.predict_frame(frame, keys=keys, times=times)
             _quietly(lambda: candidate.predict_frame(frame, keys=keys, times=times))
             return answers
-        to_candidate = self._positions(keys, len(frame)) < traffic.share
+        to_candidate = self._positions(frame, keys, times) < traffic.share
         if to_candidate.all() or not to_candidate.any():
             only = candidate if to_candidate.any() else champion
             return only.predict_frame(frame, keys=keys, times=times)
@@ -120,8 +122,12 @@ class InProcessDeployment(Deployment):
             (np.flatnonzero(~to_candidate), champion),
             (np.flatnonzero(to_candidate), candidate),
         ]
-        for rows, predictor in arms:
-            _refuse_misfits(_rows(frame, rows), rows, predictor)
+        try:
+            for rows, predictor in arms:
+                _refuse_misfits(_rows(frame, rows), rows, predictor)
+        except InvalidDataError:
+            self._note_refused(len(frame))
+            raise
         parts = [
             (
                 rows,
@@ -152,7 +158,7 @@ class InProcessDeployment(Deployment):
         counts = [predictor.counts for predictor in self._predictors]
         return Tally(
             accepted=sum(c.accepted for c in counts),
-            rejected=sum(c.rejected for c in counts),
+            rejected=self._refused + sum(c.rejected for c in counts),
             failed=sum(c.failed for c in counts),
             dropped=self.sink.dropped,
         )
@@ -198,13 +204,21 @@ class InProcessDeployment(Deployment):
         self._predictors.append(predictor)
         return predictor
 
-    def _positions(self, keys: Sequence[str] | None, n_rows: int) -> npt.NDArray[np.float64]:
-        if keys is not None and len(keys) != n_rows:
+    def _positions(self, frame: Frame, keys: Any, times: Any) -> npt.NDArray[np.float64]:
+        n_rows = len(frame)
+        for what, values in (("keys", keys), ("times", times)):
+            if values is None or isinstance(values, datetime) or len(values) == n_rows:
+                continue
+            self._note_refused(n_rows)
             raise InvalidDataError(
-                f"keys= has {len(keys)} values for {n_rows} rows; pass one for each"
+                f"{what}= has {len(values)} values for {n_rows} rows; pass one for each"
             )
         given = keys if keys is not None else [None] * n_rows
         return np.array([self._position(key) for key in given], dtype=float)
+
+    def _note_refused(self, n_rows: int) -> None:
+        with self._counting:
+            self._refused += n_rows
 
     def _position(self, key: str | None) -> float:
         """Return where a key stands in [0, 1); without a key, anywhere."""
@@ -285,6 +299,10 @@ def _rows(frame: Frame, rows: npt.NDArray[np.int64]) -> Frame:
 
 
 def _at(values: Any, rows: npt.NDArray[np.int64]) -> Any:
-    if values is None:
-        return None
-    return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+    if values is None or isinstance(values, datetime):
+        return values
+    if isinstance(values, pd.Series):
+        return values.iloc[rows]
+    return (
+        values[rows] if isinstance(values, np.ndarray | pl.Series) else [values[i] for i in rows]
+    )

@@ -4,7 +4,7 @@ from mldeploy.project._data import AssessedData
 from mldeploy.project._live import Live
 from mldeploy.project._pipeline import PipelineRun
 from mldeploy.project._project import Project
-from mldeploy.project._stated import stated_problem
+from mldeploy.project._stated import stated_names, stated_problem
 from mldeploy.project._steps import Step, StepRecord, StepRunner
 from mldeploy.project._watch import Watch
 
@@ -17,5 +17,6 @@ __all__ = [
     "StepRecord",
     "StepRunner",
     "Watch",
+    "stated_names",
     "stated_problem",
 ]

@@ -98,9 +98,8 @@ class Project:
     >>> frame = pd.DataFrame({"x": [i / 1000 for i in range(1000)]})
     >>> frame["y"] = (frame["x"] > 0.5).astype(int)
     >>> with tempfile.TemporaryDirectory() as folder, Project(problem, store=folder) as project:
-    ...     data = project.data(frame)
-    ...     model = project.train(LogisticRegression(C=100), data)
-    ...     report = project.validate(model, data)
+    ...     model = project.train(LogisticRegression(C=100), project.data(frame[::2]))
+    ...     report = project.validate(model, project.data(frame[1::2]))
     ...     version = project.register(model, report)
     >>> str(report.verdict), version.label
     ('PASS', 'demo:1')

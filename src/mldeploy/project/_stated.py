@@ -48,3 +48,8 @@ def stated_problem(store: Store, name: str | None = None) -> Problem:
         raise NotFoundError(f"{store.root} knows no problem {name!r}; it knows: {known}")
     content = store.artifacts.read_bytes(str(event.details["artifact"]))
     return Problem.model_validate_json(content)
+
+
+def stated_names(store: Store) -> tuple[str, ...]:
+    """Return the names of the problems that a store knows, sorted."""
+    return tuple(sorted({e.subject for e in store.ledger.events(kind=_KIND)}))
