@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import final
 
 import polars as pl
@@ -154,12 +154,16 @@ def decide(
     ).height
     waited = at - state.since
     if waited < rollout.hold or answered < rollout.min_rows:
-        reason = f"No harm so far; {answered:,} answers in {waited} at this step."
+        reason = f"No harm so far; {answered:,} answers in {_span(waited)} at this step."
         return _decision(Action.HOLD, state.share, at, reason, findings)
     following = (*rollout.steps, 1.0)[state.step + 1]
     action = Action.COMPLETE if following == 1 else Action.ADVANCE
-    reason = f"No harm in {answered:,} answers over {waited} at {state.share:.0%}."
+    reason = f"No harm in {answered:,} answers over {_span(waited)} at {state.share:.0%}."
     return _decision(action, following, at, reason, findings)
+
+
+def _span(span: timedelta) -> str:
+    return figure(span.total_seconds(), "s")
 
 
 def _decision(

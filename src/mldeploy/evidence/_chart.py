@@ -143,13 +143,13 @@ class _Frame:
 
     def axes(self, unit: str) -> str:
         parts = []
-        for value in np.linspace(self.low, self.high, 5):
+        for value in self._round_values():
             y = self.y(value)
             parts.append(
                 f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
                 'stroke="#8c959f" stroke-opacity=".3"/>'
                 f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="currentColor">'
-                f"{escape(figure(float(f'{value:.3g}'), unit))}</text>"
+                f"{escape(figure(value, unit))}</text>"
             )
         for stamp in np.linspace(self.start, self.end, 7):
             time = datetime.fromtimestamp(stamp, UTC)
@@ -158,6 +158,15 @@ class _Frame:
                 f'fill="currentColor">{time:%d %b}</text>'
             )
         return "".join(parts)
+
+    def _round_values(self) -> list[float]:
+        """Return three to seven round values within the range."""
+        rough = (self.high - self.low) / 5
+        power = 10.0 ** np.floor(np.log10(rough))
+        step = power * min((1, 2, 2.5, 5, 10), key=lambda m: abs(m * power - rough))
+        first = np.ceil(self.low / step)
+        n = int(np.floor(self.high / step) - first) + 1
+        return [float(f"{(first + i) * step:.10g}") for i in range(n)]
 
     def mark(self, number: int, mark: Mark) -> str:
         x, colour = self.x(mark.time), "#cf222e" if mark.kind == "alarm" else "#57606a"

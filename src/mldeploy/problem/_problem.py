@@ -10,7 +10,7 @@ from typing import Annotated, Any, final
 import pydantic
 
 from mldeploy.errors import InvalidProblemError
-from mldeploy.evidence import escape, html_fragment, html_table
+from mldeploy.evidence import escape, figure, html_fragment, html_table
 from mldeploy.problem._autonomy import Advise, Autonomy, ReviewUncertain
 from mldeploy.problem._criterion import Criterion
 from mldeploy.problem._metric import Metric
@@ -252,7 +252,7 @@ class Problem(Stated):
                 "Target",
                 self.target if self.positive is None else f"{self.target} = {self.positive}",
             ),
-            ("Known after", self.label_delay),
+            ("Known after", figure(self.label_delay.total_seconds(), "s")),
             ("Autonomy", type(self.autonomy).__name__),
         ]
         criteria = [(str(c), str(c.severity)) for c in self.criteria]
