@@ -48,11 +48,12 @@ def blocks_of(outcomes: pl.DataFrame, *, every: timedelta, min_rows: int) -> tup
         if min(champion, candidate) >= min_rows:
             number, champion, candidate = number + 1, 0, 0
     complete = counts.select("block").with_columns(pl.Series("number", numbers, dtype=pl.Int64))
-    numbered = rows.join(complete, on="block").filter(pl.col("number") < number)
+    whole = rows.join(complete, on="block").filter(pl.col("number") < number)
+    in_order = whole.sort("number", maintain_order=True)
     return tuple(
         Block(
             champion=part.filter(pl.col("arm") == CHAMPION),
             candidate=part.filter(pl.col("arm") == CANDIDATE),
         )
-        for part in numbered.partition_by("number", maintain_order=False)
+        for part in in_order.partition_by("number", maintain_order=True)
     )
