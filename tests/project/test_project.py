@@ -99,6 +99,7 @@ def pipeline(**settings: float) -> Pipeline:
 
 
 MINUTE = timedelta(minutes=1)
+PATIENT = Canary([0.5, 1.0], block=MINUTE * 30, min_rows=10, hold=timedelta(days=1))
 QUICK = Canary([0.5, 1.0], block=MINUTE * 30, min_rows=10, hold=MINUTE * 200)
 
 
@@ -239,7 +240,7 @@ def test_a_bad_challenger_is_rolled_back_and_the_champion_goes_on(
             until = clock.now + timedelta(days=9)
             project.waive(bad, by="max", reason="drill", until=until, name=name)
         project.approve(bad, by="max", reason="drill")
-        live.roll_out(bad, QUICK)
+        live.roll_out(bad, PATIENT)
         actions = []
         for i in range(8):
             serve(live, clock, 190, seed=20 + i)
