@@ -12,7 +12,6 @@ from typing import Any, TypeAlias, final
 
 import pandas as pd
 import polars as pl
-import sqlalchemy as sa
 from sklearn.base import BaseEstimator
 
 from mldeploy._record import Clock, utc_now
@@ -25,7 +24,7 @@ from mldeploy.deployment import (
     Release,
     Rollout,
 )
-from mldeploy.evidence import Approval, Report, Waiver, escape, html_fragment, html_table
+from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
 from mldeploy.governance import ApprovalDesk, ModelCard, model_card
 from mldeploy.model import Bundle, Model
@@ -33,6 +32,7 @@ from mldeploy.monitoring import Monitor, default_monitors
 from mldeploy.problem import MetricKind, Problem
 from mldeploy.project._data import AssessedData
 from mldeploy.project._live import Live, must_be_approved
+from mldeploy.project._overview import deployments_of, overview_html
 from mldeploy.project._pipeline import (
     PipelineRun,
     assess_step,
@@ -47,7 +47,7 @@ from mldeploy.project._steps import StepRecord, StepRunner, read_steps
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
 from mldeploy.serving import ParquetLog, PredictionSink
-from mldeploy.store import Damage, JsonValue, Store, tables
+from mldeploy.store import Damage, JsonValue, Store
 from mldeploy.tracking import Runs
 from mldeploy.training import EstimatorTrainer, Trainer
 from mldeploy.validation import Validator, default_validators, routing_from
@@ -450,11 +450,7 @@ class Project:
 
     def deployments(self) -> tuple[DeploymentStatus, ...]:
         """Return the deployments of this problem as they were last recorded, oldest first."""
-        table = tables.deployments
-        query = sa.select(table.c.state).where(table.c.name == self.problem.name)
-        with self.store.read() as connection:
-            states = connection.scalars(query.order_by(table.c.started_at)).all()
-        return tuple(map(DeploymentStatus.model_validate, states))
+        return deployments_of(self.store, self.problem.name)
 
     def verify(self) -> tuple[Damage, ...]:
         """Check all that is stored; empty when everything is what was written."""
@@ -481,23 +477,7 @@ class Project:
         return ParquetLog(self.store.predictions, deployment=deployment)
 
     def _repr_html_(self) -> str:
-        versions = self.registry.versions(self.problem.name)
-        champion = self.registry.alias(self.problem.name, CHAMPION)
-        rows = [
-            (
-                v.label,
-                CHAMPION if champion is not None and v.number == champion.number else "",
-                str(v.verdict),
-                v.trained_by,
-                f"{v.created_at:%Y-%m-%d %H:%M}",
-            )
-            for v in versions
-        ]
-        headers = ("Version", "Alias", "Validation", "Trained by", "Registered")
-        return html_fragment(
-            f"<p>Project in <code>{escape(self.store.root)}</code></p>"
-            f"{self.problem._repr_html_()}" + html_table(headers, rows)
-        )
+        return overview_html(self.problem, self.store, self.registry)
 
 
 def _criteria_names(problem: Problem) -> tuple[str, ...]:

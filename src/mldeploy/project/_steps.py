@@ -118,6 +118,7 @@ class StepRunner:
         try:
             result = step.do()
             output = step.save(result)
+            digest_of(output)  # what cannot be told as JSON could not be found again
         except Exception as error:
             self._record(step, {"error": repr(error)[:2000]}, started=started, status=_FAILED)
             raise StepFailedError(step.name, run=self.run, cause=error) from error
