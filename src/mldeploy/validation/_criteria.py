@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 from typing_extensions import override
 
@@ -95,15 +96,20 @@ def _without_scores(criterion: Criterion, model: Model, rows: ScoredRows) -> Sco
 
 
 def seconds_per_row(model: Model, dataset: Dataset) -> npt.NDArray[np.float64]:
-    """Return how long the model takes for each row on its own, after three to warm up."""
+    """Return how long the model takes for each row on its own, after three to warm up.
+
+    On one core: one row is too little to share, and threads that wait for each other on a busy
+    machine would say nothing about the model.
+    """
     X = dataset.X()
-    for i in range(min(3, len(X))):
-        model.predict(X.iloc[i : i + 1])
     seconds = np.empty(len(X))
-    for i in range(len(X)):
-        start = time.perf_counter()
-        model.predict(X.iloc[i : i + 1])
-        seconds[i] = time.perf_counter() - start
+    with threadpool_limits(1, user_api="openmp"):
+        for i in range(min(3, len(X))):
+            model.predict(X.iloc[i : i + 1])
+        for i in range(len(X)):
+            start = time.perf_counter()
+            model.predict(X.iloc[i : i + 1])
+            seconds[i] = time.perf_counter() - start
     return seconds
 
 
