@@ -13,6 +13,7 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from mldeploy._record import Clock, utc_now
@@ -41,6 +42,10 @@ Array = npt.NDArray[Any]
 
 _ROWS_AT_ONCE: Final = 20_000
 """Rows that the estimator is given at once, so that its work tables stay small."""
+
+_ROWS_FOR_ONE_CORE: Final = 1_000
+"""Rows that are too few to share among cores. On a busy machine OpenMP's threads wait for each
+other: one row of boosted trees was seen to take 1.2 s at the 95th percentile, and 6 ms alone."""
 
 
 @final
@@ -98,6 +103,7 @@ class Predictor:
         self._routing = model.routing or _ADVICE
         self._schema = model.signature.inputs
         self._reader = RowReader(self._schema)
+        self._openmp = ThreadpoolController().select(user_api="openmp")
         self._scorer = Scorer(model)
         self._counts = Counts()
         self._counting = threading.Lock()
@@ -244,6 +250,9 @@ class Predictor:
         )
 
     def _predict(self, frame: pd.DataFrame) -> tuple[Array, Array | None]:
+        if len(frame) <= _ROWS_FOR_ONE_CORE:
+            with self._openmp.limit(limits=1):
+                return self._scorer(frame)
         if len(frame) <= _ROWS_AT_ONCE:
             return self._scorer(frame)
         begins = range(0, len(frame), _ROWS_AT_ONCE)
