@@ -29,7 +29,7 @@ def assess(options: argparse.Namespace) -> int:
     with _open(options.store) as store:
         problem = _problem(store, options.problem)
         project = Project(problem, store=store)
-        return _show(project.assess(options.data).report, options)
+        return _show(project.assess(read_table(options.data)).report, options)
 
 
 def validate(options: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def validate(options: argparse.Namespace) -> int:
     with _open(options.store) as store:
         project, version = _find(store, options.version)
         model = project.release(version).model
-        return _show(project.validate(model, project.data(options.data)), options)
+        return _show(project.validate(model, project.data(read_table(options.data))), options)
 
 
 def status(options: argparse.Namespace) -> int:
@@ -106,7 +106,7 @@ def verify(options: argparse.Namespace) -> int:
 def predict(options: argparse.Namespace) -> int:
     """Answer the rows of a file; answers are logged like those of a service."""
     must_be_writable(options.out)
-    table = read_table(Path(options.data))
+    table = read_table(options.data)
     keys = None
     if options.key is not None:
         if options.key not in table.columns:
@@ -139,7 +139,7 @@ def _problem(store: Store, named: str | None) -> Problem:
     if named is not None and named.endswith(".json"):
         try:
             return Problem.model_validate_json(Path(named).read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise InvalidProblemError(f"{named} states no problem: {error}") from error
     return stated_problem(store, named)
 

@@ -57,13 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = _command(commands, "assess", assess, "ask whether data may carry a problem")
-    one.add_argument("data", help="Parquet or CSV file")
+    one.add_argument("data", type=Path, help="Parquet or CSV file")
     one.add_argument("--problem", help="name of a stated problem, or a JSON file")
     _report_options(one)
 
     one = _command(commands, "validate", validate, "judge a version on labelled data")
     one.add_argument("version", help="NAME, NAME:NUMBER or NAME@ALIAS")
-    one.add_argument("data", help="Parquet or CSV file with the target")
+    one.add_argument("data", type=Path, help="Parquet or CSV file with the target")
     _report_options(one)
 
     one = _command(commands, "status", status, "show problems, versions, aliases, deployments")
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _command(commands, "predict", predict, "answer the rows of a file")
     one.add_argument("version", help="NAME, NAME:NUMBER or NAME@ALIAS")
-    one.add_argument("data", help="Parquet or CSV file")
+    one.add_argument("data", type=Path, help="Parquet or CSV file")
     one.add_argument("--out", type=Path, required=True, help="Parquet or CSV file to write")
     one.add_argument("--key", help="column that says what each row is about")
     return parser

@@ -17,8 +17,17 @@ _FORMULA: Final = f"^[{re.escape(_STARTS)}]"
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """Read a Parquet or CSV file."""
-    return Dataset.of(path).polars()
+    """Read a Parquet or CSV file.
+
+    Raises
+    ------
+    InvalidDataError
+        If it is not there, or no table.
+    """
+    try:
+        return Dataset.of(path).polars()
+    except pl.exceptions.PolarsError as error:
+        raise InvalidDataError(f"{path} cannot be read as a table: {error}") from error
 
 
 def must_be_writable(path: Path) -> None:
