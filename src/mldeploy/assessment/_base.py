@@ -9,8 +9,7 @@ from datetime import timedelta
 from typing import final
 
 from mldeploy._record import Clock, utc_now
-from mldeploy.data import Dataset
-from mldeploy.errors import InvalidDataError
+from mldeploy.data import Dataset, require_roles
 from mldeploy.evidence import Finding, Report
 from mldeploy.problem import Problem
 
@@ -61,7 +60,7 @@ class DataAssessor(abc.ABC):
         """
         started, tick = clock(), time.perf_counter()
         problem.check_columns(dataset.columns)
-        _require_same_roles(dataset, problem)
+        require_roles(dataset, problem)
         findings = []
         for finding in self._assess(dataset, problem):
             if not isinstance(finding, Finding):
@@ -81,19 +80,3 @@ class DataAssessor(abc.ABC):
     @abc.abstractmethod
     def _assess(self, dataset: Dataset, problem: Problem) -> Iterable[Finding]:
         """Yield the findings; every column and role that the problem names is there."""
-
-
-def _require_same_roles(dataset: Dataset, problem: Problem) -> None:
-    asked = {
-        "target": problem.target,
-        "time": problem.prediction_time,
-        "unit": problem.unit,
-        "weight": problem.weight,
-    }
-    for role, column in asked.items():
-        found = getattr(dataset.roles, role)
-        if column is not None and found != column:
-            raise InvalidDataError(
-                f"the dataset's {role} is {found!r}, problem {problem.name!r} says {column!r}; "
-                "read the data with mldeploy.data.dataset_for(data, problem)"
-            )

@@ -6,6 +6,7 @@ import pandas as pd
 
 from mldeploy.data._dataset import Dataset
 from mldeploy.data._source import TableLike, read_table
+from mldeploy.errors import InvalidDataError
 from mldeploy.problem import Problem
 
 
@@ -63,3 +64,27 @@ def dataset_for(
         name=name or (source.name if isinstance(source, Dataset) else ""),
         timezone=timezone,
     )
+
+
+def require_roles(dataset: Dataset, problem: Problem) -> None:
+    """Refuse a dataset whose columns play other roles than the problem says.
+
+    Raises
+    ------
+    InvalidDataError
+        Naming the role, and how to read the data so that it fits.
+    """
+    asked = {
+        "target": problem.target,
+        "time": problem.prediction_time,
+        "unit": problem.unit,
+        "weight": problem.weight,
+        "features": problem.features,
+    }
+    for role, column in asked.items():
+        found = getattr(dataset.roles, role)
+        if column is not None and found != column:
+            raise InvalidDataError(
+                f"the dataset's {role} is {found!r}, problem {problem.name!r} says {column!r}; "
+                "read the data with mldeploy.data.dataset_for(data, problem)"
+            )

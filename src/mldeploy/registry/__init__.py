@@ -5,4 +5,11 @@ from mldeploy.registry._registry import CHAMPION, Registry
 from mldeploy.registry._rules import SELF_APPROVAL
 from mldeploy.registry._sign_offs import SignOffs
 
-__all__ = ["CHAMPION", "SELF_APPROVAL", "ModelVersion", "Promotion", "Registry", "SignOffs"]
+__all__ = [
+    "CHAMPION",
+    "ModelVersion",
+    "Promotion",
+    "Registry",
+    "SELF_APPROVAL",
+    "SignOffs",
+]

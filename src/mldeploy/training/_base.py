@@ -14,8 +14,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from mldeploy._record import Clock, utc_now
-from mldeploy.data import Dataset, Profile
-from mldeploy.errors import EmptyDataError, InvalidDataError
+from mldeploy.data import Dataset, Profile, require_roles
+from mldeploy.errors import EmptyDataError
 from mldeploy.model import CodeState, Model, classes_of, labels_of
 from mldeploy.problem import Problem
 from mldeploy.training._baselines import Estimator, default_baselines
@@ -102,7 +102,7 @@ class Trainer(abc.ABC):
             If an estimator raised while it was fitted.
         """
         problem.check_columns(dataset.columns)
-        _require_same_roles(dataset, problem)
+        require_roles(dataset, problem)
         rows = _labelled(dataset, problem)
         y = labels_of(rows.y(), problem.task, problem.target)
         bench = Workbench(
@@ -182,20 +182,3 @@ def _labelled(dataset: Dataset, problem: Problem) -> Dataset:
             f"none of {dataset.n_rows} rows has a {problem.target!r}; wait for labels, or join "
             "them"
         ) from error
-
-
-def _require_same_roles(dataset: Dataset, problem: Problem) -> None:
-    asked = {
-        "target": problem.target,
-        "time": problem.prediction_time,
-        "unit": problem.unit,
-        "weight": problem.weight,
-        "features": problem.features,
-    }
-    for role, column in asked.items():
-        found = getattr(dataset.roles, role)
-        if column is not None and found != column:
-            raise InvalidDataError(
-                f"the dataset's {role} is {found!r}, problem {problem.name!r} says {column!r}; "
-                "read the data with mldeploy.data.dataset_for(data, problem)"
-            )
