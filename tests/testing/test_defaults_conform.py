@@ -96,9 +96,9 @@ class TestSchemaAssessorWithSchema(DataAssessorConformance):
 
 
 class TestAssessorSuite(DataAssessorConformance):
-    @pytest.fixture
-    def assessor(self) -> DataAssessor:
-        return default_assessors(sample_problem())
+    @one_of(default_assessors(sample_problem()))
+    def assessor(self, request: pytest.FixtureRequest) -> DataAssessor:
+        return request.param
 
     @pytest.fixture
     def checks(self, assessor: Any) -> frozenset[str]:
@@ -106,9 +106,9 @@ class TestAssessorSuite(DataAssessorConformance):
 
 
 class TestEstimatorTrainer(TrainerConformance):
-    @one_of(LogisticRegression(), Ridge())
-    def trainer(self, request: pytest.FixtureRequest) -> Trainer:
-        return EstimatorTrainer(request.param)
+    @pytest.fixture
+    def trainer(self) -> Trainer:
+        return EstimatorTrainer(Ridge())
 
     @pytest.fixture
     def trainer_of(self) -> Any:
@@ -149,16 +149,16 @@ class TestValidators(ValidatorConformance):
         BaselineValidator(),
         SliceValidator(),
         AutonomyValidator(),
-        FitValidator(n_folds=2),
+        FitValidator(n_folds=3),
     )
     def validator(self, request: pytest.FixtureRequest) -> Validator:
         return request.param
 
 
 class TestValidatorSuite(ValidatorConformance):
-    @pytest.fixture
-    def validator(self) -> Validator:
-        return default_validators(sample_problem())
+    @one_of(default_validators(sample_problem()))
+    def validator(self, request: pytest.FixtureRequest) -> Validator:
+        return request.param
 
     @pytest.fixture
     def checks(self, validator: Any) -> frozenset[str]:
@@ -178,9 +178,9 @@ class TestMonitors(MonitorConformance):
 
 
 class TestMonitorSuite(MonitorConformance):
-    @pytest.fixture
-    def monitor(self) -> Monitor:
-        return default_monitors(sample_problem())
+    @one_of(default_monitors(sample_problem()))
+    def monitor(self, request: pytest.FixtureRequest) -> Monitor:
+        return request.param
 
     @pytest.fixture
     def checks(self, monitor: Any) -> frozenset[str]:
@@ -194,7 +194,7 @@ class TestStore(StoreConformance):
 
 
 class TestMemoryLog(PredictionSinkConformance):
-    @one_of(None, 8)
+    @pytest.fixture(params=[None, 8])
     def sink(self, request: pytest.FixtureRequest) -> PredictionSink:
         return MemoryLog(capacity_rows=request.param)
 

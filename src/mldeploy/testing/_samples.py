@@ -17,9 +17,9 @@ from mldeploy.problem import Criterion, Problem, Task
 NOON: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 _FIRST: Final = pd.Timestamp("2029-01-01", tz="UTC")
 _CRITERIA: Final = {
-    Task.BINARY: ("roc_auc", 0.6),
-    Task.MULTICLASS: ("accuracy", 0.4),
-    Task.REGRESSION: ("r2", 0.2),
+    Task.BINARY: Criterion("roc_auc", at_least=0.6),
+    Task.MULTICLASS: Criterion("accuracy", at_least=0.4),
+    Task.REGRESSION: Criterion("mean_absolute_error", at_most=15.0),
 }
 HOSTILE_NAMES: Final = (
     "<script>alert(1)</script>",
@@ -67,7 +67,6 @@ def sample_problem(task: Task = Task.BINARY, *, features: Sequence[str] | None =
     >>> str(sample_problem())
     'sample (binary): How late does a flight land?\\n  - roc_auc at least 0.6 [blocker]'
     """
-    metric, bound = _CRITERIA[task]
     return Problem(
         name="sample",
         statement="How late does a flight land?",
@@ -76,7 +75,7 @@ def sample_problem(task: Task = Task.BINARY, *, features: Sequence[str] | None =
         positive=True if task is Task.BINARY else None,
         prediction_time="asked_at",
         label_delay=timedelta(hours=8),
-        criteria=[Criterion(metric, at_least=bound)],
+        criteria=[_CRITERIA[task]],
         features=features,
     )
 

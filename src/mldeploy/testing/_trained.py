@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mldeploy.deployment import Release
 from mldeploy.model import Model
@@ -215,7 +215,7 @@ def _encoded(sample: Sample, last: Any) -> Pipeline:
     numbers = [name for name, dtype in types.items() if dtype.is_numeric()]
     text = [name for name in types if name not in numbers]
     encode = make_column_transformer(
-        (SimpleImputer(keep_empty_features=True), numbers),
+        (make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler()), numbers),
         (OneHotEncoder(handle_unknown="ignore"), text),
     )
     return make_pipeline(encode, last)
