@@ -71,7 +71,7 @@ class ReportConformance(Conformance, kit=True):
 
         They are made once for a part that is handed out again.
         """
-        kept = type(self)._kept
+        kept = self._kept
         if id(trial.part) not in kept:
             reports = tuple(_try(case, trial.part) for case in trial.ordinary)
             kept[id(trial.part)] = (trial.part, reports)

@@ -150,12 +150,13 @@ class FitValidator(Validator):
         }
         split = default_split(dataset, random_state=self.random_state)
         folds = list(split.folds(dataset, self.n_folds))
-        if problem.task.is_classification:
-            _require_two_classes([y[train] for train, _ in folds])
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in rivals}
         fits = [(fold, name) for fold in folds for name in rivals]
         for (train, test), name in tqdm(fits, desc="fit", delay=1, leave=False):
-            estimator = clone(rivals[name]).fit(X.iloc[train], y[train])
+            try:
+                estimator = clone(rivals[name]).fit(X.iloc[train], y[train])
+            except ValueError as error:
+                raise InvalidDataError(f"the {name} could not be fitted: {error}") from error
             fitted = _as_model(model, estimator)
             sides = [_score(metric, fitted, dataset.take(rows)) for rows in (train, test)]
             found[name].append((sides[0], sides[1]))
@@ -285,11 +286,3 @@ def _as_model(model: Model, estimator: Any) -> Model:
 def _score(metric: Metric, model: Model, dataset: Dataset) -> float:
     value = point_value(metric, model.scored_rows(dataset))
     return value if metric.higher_is_better else -value
-
-
-def _require_two_classes(labels_of_folds: list[npt.NDArray[Any]]) -> None:
-    if any(len(set(labels.tolist())) < 2 for labels in labels_of_folds):
-        raise InvalidDataError(
-            "the training rows of a fold are all of one class; add rows of the others, or use "
-            "fewer folds"
-        )
