@@ -24,6 +24,7 @@ from mldeploy.deployment import (
     Release,
     Rollout,
 )
+from mldeploy.errors import EmptyDataError, InvalidRowsError
 from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
 from mldeploy.governance import ApprovalDesk, ModelCard, model_card
@@ -144,8 +145,22 @@ class Project:
     # --- from data to a version -----------------------------------------------------------
 
     def data(self, source: Source, *, name: str = "") -> Dataset:
-        """Return a table as a dataset with the problem's roles, without assessing it."""
-        return dataset_for(source, self.problem, name=name)
+        """Return a table as a dataset with the problem's roles, without assessing it.
+
+        Raises
+        ------
+        InvalidProblemError
+            If the table lacks a column that the problem speaks of.
+        InvalidDataError
+            If it is no table, or holds no column to learn from.
+        """
+        dataset = dataset_for(source, self.problem, name=name)
+        if not dataset.features:
+            raise EmptyDataError(
+                f"no column is left to learn {self.problem.target!r} from; add columns, or name "
+                "features"
+            )
+        return dataset
 
     def assess(self, source: Source, *, name: str = "") -> AssessedData:
         """Ask whether this data may carry this problem.
@@ -206,8 +221,16 @@ class Project:
             Of assessed data the rows to judge by; of a dataset all rows.
         champion : Model, optional
             What it is compared with; the registry's champion by default.
+
+        Raises
+        ------
+        SchemaMismatchError
+            If the rows lack a column that the model reads.
+        InvalidRowsError
+            If a column is of another type than the model reads.
         """
         dataset = data.holdout if isinstance(data, AssessedData) else data
+        _must_be_readable(dataset, model)
         rival = champion or self._champion_model()
         report = self.validator.validate(
             model, dataset, self.problem, champion=rival, clock=self.clock
@@ -478,6 +501,14 @@ class Project:
 
     def _repr_html_(self) -> str:
         return overview_html(self.problem, self.store, self.registry)
+
+
+def _must_be_readable(dataset: Dataset, model: Model) -> None:
+    """Refuse rows that are not of the model's types; values it never saw are for the findings."""
+    found = model.signature.inputs.check(dataset.polars(), limit=5)
+    mistyped = [error for error in found if error.code == "type"]
+    if mistyped:
+        raise InvalidRowsError(mistyped)
 
 
 def _criteria_names(problem: Problem) -> tuple[str, ...]:
