@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from typing_extensions import override
 
+from mldeploy.errors import TrainingFailedError
 from mldeploy.problem import Problem
 from mldeploy.training import Trainer
 
@@ -25,12 +26,14 @@ class AveragingTrainer(Trainer):
 
     @override
     def _fit(self, X: Any, y: Any, *, sample_weight: Any, problem: Problem, **_: Any) -> Any:
-        voting = VotingRegressor
-        settings = {}
-        if problem.task.is_classification:
-            voting, settings = VotingClassifier, {"voting": "soft"}
+        classify = problem.task.is_classification
+        voting: Any = VotingClassifier if classify else VotingRegressor
+        settings = {"voting": "soft"} if classify else {}
         members = [(name, self._seeded(estimator)) for name, estimator in self.members]
-        return voting(members, **settings).fit(X, y, sample_weight=sample_weight)
+        try:
+            return voting(members, **settings).fit(X, y, sample_weight=sample_weight)
+        except ValueError as error:
+            raise TrainingFailedError(voting.__name__, cause=error) from error
 
     def _seeded(self, estimator: Any) -> Any:
         copy = clone(estimator)

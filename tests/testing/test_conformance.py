@@ -48,7 +48,7 @@ def test_kit_cannot_weaken_the_kit_it_derives_from() -> None:
 
 
 def test_deviation_from_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(TypeError, match="test_tow, which is no rule of its kit; .* test_one"):
+    with pytest.raises(TypeError, match=r"test_tow, which is no rule of its kit; .* test_one"):
 
         class TestThing(ThingConformance):
             known_deviations = {"test_tow": "typo"}  # noqa: RUF012
@@ -80,7 +80,7 @@ class TestStrict(TestBroken):
 
     run.assert_outcomes(passed=4, xfailed=1, failed=2)
     run.stdout.fnmatch_lines(["*XFAIL*TestBroken::test_one*see #12*"])
-    run.stdout.fnmatch_lines(["FAILED*TestMended::test_one*XPASS(strict)*"])
+    run.stdout.fnmatch_lines(["*XPASS(strict)] see #12*"])
 
 
 def test_without_the_extra_the_error_names_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from mldeploy.errors import IntegrityError, NotFoundError
-from mldeploy.store import Store, tables
+from mldeploy.store import JsonValue, Store, tables
 from mldeploy.testing._conformance import Conformance
 from mldeploy.testing._rules import at_once
 
@@ -99,7 +99,11 @@ class StoreConformance(Conformance, kit=True):
 
     def test_event_comes_back_as_it_was_recorded(self, store: OpenStore) -> None:
         """Also text that would break a query, and nested details."""
-        details = {"note": "'; DROP TABLE ledger; --", "shares": [0.5, None], "ok": True}
+        details: dict[str, JsonValue] = {
+            \"note\": \"'; DROP TABLE ledger; --\",
+            \"shares\": [0.5, None],
+            \"ok\": True,
+        }
         with store() as opened:
             with opened.write() as tx:
                 event = tx.record("a.b", subject="<b>☃</b>", actor="ana", details=details)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from mldeploy.stats import Interval
 from mldeploy.testing._samples import HOSTILE_NAMES
 
 _SHARES = {Task.BINARY: "recall", Task.MULTICLASS: "accuracy", Task.REGRESSION: "r2"}
+_RIVALS: tuple[Literal["baseline", "champion"] | None, ...] = (None, "baseline", "champion")
 _LABELS = {Task.BINARY: (False, True), Task.MULTICLASS: ("a", "b", "<c>")}
 _finite = st.floats(-1e12, 1e12)
 _texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -67,7 +68,7 @@ def problems(draw: st.DrawFn, *, task: Task | None = None) -> Problem:
     """
     chosen = task or draw(st.sampled_from(list(Task)))
     bound = draw(st.floats(0, 1))
-    rival = draw(st.sampled_from([None, "baseline", "champion"]))
+    rival = draw(st.sampled_from(_RIVALS))
     criterion = Criterion(
         _SHARES[chosen],
         at_least=bound,
@@ -116,7 +117,8 @@ def datasets(
     columns = [name for name in frame.columns if name != target]
     label = st.none() | _labels(task)
     labels = draw(st.lists(label, min_size=len(frame), max_size=len(frame)))
-    given = frame[columns].assign(**{"feature": 1.0, target: pd.Series(labels, dtype=object)})
+    given = frame[columns].assign(feature=1.0)
+    given[target] = pd.Series(labels, dtype=object)
     return Dataset.of(given, target=target) if problem is None else dataset_for(given, problem)
 
 
