@@ -100,9 +100,9 @@ class StoreConformance(Conformance, kit=True):
     def test_event_comes_back_as_it_was_recorded(self, store: OpenStore) -> None:
         """Also text that would break a query, and nested details."""
         details: dict[str, JsonValue] = {
-            \"note\": \"'; DROP TABLE ledger; --\",
-            \"shares\": [0.5, None],
-            \"ok\": True,
+            "note": "'; DROP TABLE ledger; --",
+            "shares": [0.5, None],
+            "ok": True,
         }
         with store() as opened:
             with opened.write() as tx:
