@@ -13,7 +13,7 @@ import pytest
 
 from mldeploy.errors import InvalidDataError
 from mldeploy.evidence import Severity, Verdict
-from mldeploy.monitoring import MetricEstimate, PerformanceMonitor, WindowSummary
+from mldeploy.monitoring import MetricEstimate, PerformanceMonitor, WindowSummary, default_monitors
 from mldeploy.monitoring._decay import search_decay
 from mldeploy.problem import Criterion
 from mldeploy.stats import ShiryaevRoberts
@@ -110,6 +110,29 @@ def test_windows_are_added_in_order_and_once(world: Any) -> None:
     assert reference.after(world.day(rng, 4), keep=1).past[0] is not reference.past[0]
     with pytest.raises(InvalidDataError, match="in order"):
         reference.after(day)
+
+
+def test_a_day_without_answers_does_not_spoil_the_days_after(world: Any) -> None:
+    """An empty log has no columns for features or scores; later days have them all the same."""
+    unanswered = pl.DataFrame(
+        schema={
+            "time": pl.Datetime("us", "UTC"),
+            "prediction": pl.Null,
+            "score": pl.Float64,
+            "error": pl.String,
+            "latency_s": pl.Float64,
+            "label": pl.Null,
+        }
+    )
+    rng = np.random.default_rng(0)
+    empty = replace(world.day(rng), answers=unanswered)
+    reference = world.reference(rng).after(empty)
+
+    told = default_monitors(world.problem).check(empty, reference)
+    report = PerformanceMonitor().check(world.day(rng, 1), reference)
+
+    assert not told.alarms
+    assert [f.n for f in report.findings if f.name == "roc_auc"] == [900]
 
 
 def test_summaries_are_stored_and_read_back(world: Any) -> None:

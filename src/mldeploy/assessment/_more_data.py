@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mldeploy.assessment._neighbours import Learner
 from mldeploy.assessment._outcome import halves, matrix_of, outcome_of, some_rows

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, final
 
 import polars as pl
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mldeploy._record import Record
 from mldeploy.errors import InvalidDataError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import final
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from typing_extensions import override
 
 from mldeploy._record import Clock, utc_now

@@ -82,7 +82,8 @@ class DataQualityMonitor(Monitor):
         yield from self._lost(window)
         if not any(f.name == "invalid_share" and f.column is None for f in judged):
             yield self._rejected(window)
-        yield from self._unreadable(window, reference)
+        if len(window.answered):
+            yield from self._unreadable(window, reference)
         if len(window.answered) < self.min_rows:
             yield few_rows(type(self).__name__, "rules", len(window.answered), self.min_rows)
             return

@@ -202,7 +202,7 @@ class Reference:
                 f"the window from {window.start} overlaps one that ends at "
                 f"{self.summaries[-1].end}; add windows in order, each once"
             )
-        past = (*self.past, window.labelled)
+        past = (*self.past, window.labelled) if len(window.labelled) else self.past
         return replace(
             self,
             past=past[len(past) - keep :] if len(past) > keep else past,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mldeploy.errors import InvalidDataError
 from mldeploy.serving._batch import stack

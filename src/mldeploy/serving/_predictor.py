@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import ThreadpoolController
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mldeploy._record import Clock, utc_now
 from mldeploy.data import Dataset, to_pandas

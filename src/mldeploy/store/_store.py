@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Self, final
 
 import sqlalchemy as sa
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from mldeploy._record import Clock, utc_now
 from mldeploy.errors import AlreadyExistsError, IntegrityError, StoreVersionError

@@ -18,7 +18,6 @@ from mldeploy.testing._deployers import DeployerConformance
 from mldeploy.testing._monitors import MonitorConformance
 from mldeploy.testing._policies import RetrainingPolicyConformance
 from mldeploy.testing._samples import (
-    HOSTILE_NAMES,
     Sample,
     degenerate_samples,
     hostile_sample,
@@ -49,7 +48,6 @@ from mldeploy.testing._trainers import TrainerConformance
 from mldeploy.testing._validators import ValidatorConformance
 
 __all__ = [
-    "HOSTILE_NAMES",
     "Conformance",
     "DataAssessorConformance",
     "DeployerConformance",

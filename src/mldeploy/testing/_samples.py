@@ -146,7 +146,7 @@ def numeric_sample(task: Task = Task.BINARY) -> Sample:
 
 
 def hostile_sample() -> Sample:
-    """Return a binary sample of numbers whose columns have the names `HOSTILE_NAMES`.
+    """Return a binary sample of numbers whose columns have names that break pasted text.
 
     Examples
     --------

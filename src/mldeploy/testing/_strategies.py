@@ -31,14 +31,11 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@st.composite
-def frames(draw: st.DrawFn, *, min_rows: int = 1, max_rows: int = 20) -> pd.DataFrame:
+def frames(*, min_rows: int = 1, max_rows: int = 20) -> st.SearchStrategy[pd.DataFrame]:
     """Draw tables with hostile names, several types, and missing values.
 
     Parameters
     ----------
-    draw : callable
-        Given by Hypothesis.
     min_rows, max_rows : int
         Number of rows; the columns are one to five.
 
@@ -50,22 +47,29 @@ def frames(draw: st.DrawFn, *, min_rows: int = 1, max_rows: int = 20) -> pd.Data
     ...     assert Dataset.of(frame).n_rows == len(frame)
     >>> check()
     """
+    return _frames(min_rows=min_rows, max_rows=max_rows)
+
+
+@st.composite
+def _frames(draw: st.DrawFn, *, min_rows: int, max_rows: int) -> pd.DataFrame:
     n_rows = draw(st.integers(min_rows, max_rows))
     names = draw(st.lists(_names, min_size=1, max_size=5, unique=True))
     return pd.DataFrame({name: draw(_columns(n_rows)) for name in names})
 
 
-@st.composite
-def problems(draw: st.DrawFn, *, task: Task | None = None) -> Problem:
+def problems(*, task: Task | None = None) -> st.SearchStrategy[Problem]:
     """Draw problems that can be judged, with the target ``target`` and no further column.
 
     Parameters
     ----------
-    draw : callable
-        Given by Hypothesis.
     task : Task, optional
         Any when None.
     """
+    return _problems(task=task)
+
+
+@st.composite
+def _problems(draw: st.DrawFn, *, task: Task | None) -> Problem:
     chosen = task or draw(st.sampled_from(list(Task)))
     bound = draw(st.floats(0, 1))
     rival = draw(st.sampled_from(_RIVALS))
@@ -88,16 +92,13 @@ def problems(draw: st.DrawFn, *, task: Task | None = None) -> Problem:
     )
 
 
-@st.composite
 def datasets(
-    draw: st.DrawFn, *, problem: Problem | None = None, min_rows: int = 1, max_rows: int = 20
-) -> Dataset:
+    *, problem: Problem | None = None, min_rows: int = 1, max_rows: int = 20
+) -> st.SearchStrategy[Dataset]:
     """Draw datasets with a target, of which some labels may be missing.
 
     Parameters
     ----------
-    draw : callable
-        Given by Hypothesis.
     problem : Problem, optional
         Decides target and labels, as those that `problems` draws; a binary one when None.
     min_rows, max_rows : int
@@ -111,6 +112,13 @@ def datasets(
     ...     assert "target" not in data.features
     >>> check()
     """
+    return _datasets(problem=problem, min_rows=min_rows, max_rows=max_rows)
+
+
+@st.composite
+def _datasets(
+    draw: st.DrawFn, *, problem: Problem | None, min_rows: int, max_rows: int
+) -> Dataset:
     frame = draw(frames(min_rows=min_rows, max_rows=max_rows))
     target = "target" if problem is None else problem.target
     task = Task.BINARY if problem is None else problem.task
@@ -122,15 +130,13 @@ def datasets(
     return Dataset.of(given, target=target) if problem is None else dataset_for(given, problem)
 
 
-@st.composite
-def findings(draw: st.DrawFn) -> Finding:
-    """Draw findings with any verdict, figures and hostile text.
+def findings() -> st.SearchStrategy[Finding]:
+    """Draw findings with any verdict, figures and hostile text."""
+    return _findings()
 
-    Parameters
-    ----------
-    draw : callable
-        Given by Hypothesis.
-    """
+
+@st.composite
+def _findings(draw: st.DrawFn) -> Finding:
     low, high = sorted([draw(_finite), draw(_finite)])
     interval = Interval(low=low, high=high, confidence=draw(st.floats(0.5, 0.999)))
     return Finding(
@@ -152,14 +158,11 @@ def findings(draw: st.DrawFn) -> Finding:
     )
 
 
-@st.composite
-def reports(draw: st.DrawFn, *, max_findings: int = 5) -> Report:
+def reports(*, max_findings: int = 5) -> st.SearchStrategy[Report]:
     """Draw reports of any step.
 
     Parameters
     ----------
-    draw : callable
-        Given by Hypothesis.
     max_findings : int, default=5
         Number of findings at most.
 
@@ -171,6 +174,11 @@ def reports(draw: st.DrawFn, *, max_findings: int = 5) -> Report:
     ...     assert Report.model_validate_json(report.to_json()) == report
     >>> check()
     """
+    return _reports(max_findings=max_findings)
+
+
+@st.composite
+def _reports(draw: st.DrawFn, *, max_findings: int) -> Report:
     return Report(
         step=draw(st.sampled_from(["assess", "validate", "monitor", "rollout"])),
         made_by=draw(_names),
@@ -181,21 +189,25 @@ def reports(draw: st.DrawFn, *, max_findings: int = 5) -> Report:
     )
 
 
-@st.composite
 def scored_rows(
-    draw: st.DrawFn, *, task: Task | None = None, min_rows: int = 1, max_rows: int = 30
-) -> ScoredRows:
+    *, task: Task | None = None, min_rows: int = 1, max_rows: int = 30
+) -> st.SearchStrategy[ScoredRows]:
     """Draw what was true and what a model said, with or without scores, weights and units.
 
     Parameters
     ----------
-    draw : callable
-        Given by Hypothesis.
     task : Task, optional
         Any when None.
     min_rows, max_rows : int
         Number of rows.
     """
+    return _scored_rows(task=task, min_rows=min_rows, max_rows=max_rows)
+
+
+@st.composite
+def _scored_rows(
+    draw: st.DrawFn, *, task: Task | None, min_rows: int, max_rows: int
+) -> ScoredRows:
     chosen = task or draw(st.sampled_from(list(Task)))
     n_rows = draw(st.integers(min_rows, max_rows))
 

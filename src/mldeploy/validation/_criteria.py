@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from typing_extensions import override
 
 from mldeploy.data import Dataset

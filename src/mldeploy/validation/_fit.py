@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import clone
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from typing_extensions import override
 
 from mldeploy.data import Dataset, default_split

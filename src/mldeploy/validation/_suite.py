@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from typing_extensions import override
 
 from mldeploy.data import Dataset
