@@ -108,7 +108,7 @@ class TestAssessorSuite(DataAssessorConformance):
 class TestEstimatorTrainer(TrainerConformance):
     @pytest.fixture
     def trainer(self) -> Trainer:
-        return EstimatorTrainer(Ridge())
+        return EstimatorTrainer(Ridge(), baselines={})
 
     @pytest.fixture
     def trainer_of(self) -> Any:
@@ -119,6 +119,10 @@ class TestForestTrainer(TrainerConformance):
     @pytest.fixture
     def trainer(self) -> Trainer:
         return EstimatorTrainer(RandomForestClassifier(n_estimators=3), baselines={})
+
+    @pytest.fixture
+    def trainer_of(self) -> Any:
+        return EstimatorTrainer
 
 
 class TestSearchTrainer(TrainerConformance):
@@ -149,8 +153,14 @@ class TestValidators(ValidatorConformance):
         BaselineValidator(),
         SliceValidator(),
         AutonomyValidator(),
-        FitValidator(n_folds=3),
     )
+    def validator(self, request: pytest.FixtureRequest) -> Validator:
+        return request.param
+
+
+@pytest.mark.slow
+class TestFitValidator(ValidatorConformance):
+    @one_of(FitValidator(n_folds=3))
     def validator(self, request: pytest.FixtureRequest) -> Validator:
         return request.param
 
