@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mldeploy._record import Clock
     from mldeploy.data import (
         Dataset,
         GroupSplit,
@@ -41,6 +42,7 @@ __all__ = [
     "Automatic",
     "CalibratedTrainer",
     "Canary",
+    "Clock",
     "CoolDown",
     "Criterion",
     "Dataset",
@@ -70,6 +72,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_record": ("Clock",),
     "data": ("Dataset", "GroupSplit", "RandomSplit", "Schema", "TimeSplit"),
     "deployment": ("AllAtOnce", "Canary", "InProcessDeployer", "Shadow"),
     "evidence": ("Finding", "Report", "Severity", "Verdict", "Waiver"),

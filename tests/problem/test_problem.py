@@ -106,6 +106,7 @@ def test_a_problem_read_from_its_json_is_the_same(autonomy: Any) -> None:
             Criterion("recall", at_least=0.6, slices=["carrier"], severity="warning"),
             Criterion("latency_p99", at_most=timedelta(milliseconds=20)),
             Criterion("missing_share", at_most=0.05, columns=["wind_speed"]),
+            Criterion("average_precision", at_least=0.3),
         ],
     )
 

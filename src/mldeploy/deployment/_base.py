@@ -89,8 +89,9 @@ class Tally(Record):
 class Deployment(abc.ABC):
     """A version in service, and perhaps a second one on its way.
 
-    Implement `predict`, `predict_frame`, `_release`, `_drop` and `_stop`; the rollout is final:
-    it holds everywhere that a candidate is compared with the champion before it takes over.
+    Implement `predict`, `predict_frame`, `answers`, `tally`, `_route`, `_begin`, `_serve` and
+    `_stop`; the rollout is final: it holds everywhere that a candidate is compared with the
+    champion before it takes over.
     """
 
     def __init__(

@@ -158,6 +158,7 @@ def _without_rows() -> Iterable[Metric]:
     yield _lower("model_size", unit="MB", **resource)
 
 
+@cache
 def find_metric(name: str) -> Metric:
     """Return the metric of that name, built in or one of scikit-learn's scorers.
 

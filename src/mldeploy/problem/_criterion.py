@@ -10,7 +10,7 @@ import pydantic
 
 from mldeploy.errors import InvalidProblemError
 from mldeploy.evidence import Severity, figure
-from mldeploy.problem._builtin import builtin_metrics, find_metric
+from mldeploy.problem._builtin import find_metric
 from mldeploy.problem._metric import Direction, Metric, MetricKind
 from mldeploy.problem._slice import Slice
 from mldeploy.problem._stated import Stated
@@ -19,13 +19,16 @@ Rival: TypeAlias = Literal["baseline", "champion"]
 
 
 def _metric(value: object) -> object:
-    """Look a metric up by its name, or recognise a built-in one that was read from JSON."""
+    """Look a metric up by its name, or recognise a known one that was read from JSON."""
     if isinstance(value, str):
         return find_metric(value)
     if isinstance(value, dict):
         read = Metric(**value)
-        known = builtin_metrics().get(read.name)
-        return known if known is not None and known.definition == read.definition else read
+        try:
+            known = find_metric(read.name)
+        except InvalidProblemError:
+            return read
+        return known if known.definition == read.definition else read
     return value
 
 

@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import final
 
 from mldeploy.data import Dataset, Partition, Split
-from mldeploy.errors import UnfitDataError
+from mldeploy.errors import EmptyDataError, InvalidRowsError, UnfitDataError
 from mldeploy.evidence import Report, Verdict, Waiver, escape, html_fragment
+from mldeploy.model import Model
 
 
 @final
@@ -80,3 +81,20 @@ class AssessedData:
     def _repr_html_(self) -> str:
         sizes = f"{len(self.train):,} rows to learn from, {len(self.holdout):,} to judge by"
         return html_fragment(f"<p>{escape(sizes)}</p>{self.report.to_html()}")
+
+
+def must_have_features(dataset: Dataset) -> None:
+    """Refuse a table that nothing could be learnt from."""
+    if not dataset.features:
+        raise EmptyDataError(
+            f"no column is left to learn {dataset.roles.target!r} from; add columns, or name "
+            "features"
+        )
+
+
+def must_be_readable(dataset: Dataset, model: Model) -> None:
+    """Refuse rows that are not of the model's types; values it never saw are for the findings."""
+    found = model.signature.inputs.check(dataset.polars(), limit=5)
+    mistyped = [error for error in found if error.code == "type"]
+    if mistyped:
+        raise InvalidRowsError(mistyped)

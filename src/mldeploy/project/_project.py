@@ -24,14 +24,13 @@ from mldeploy.deployment import (
     Release,
     Rollout,
 )
-from mldeploy.errors import EmptyDataError, InvalidRowsError
 from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
 from mldeploy.governance import ApprovalDesk, ModelCard, model_card
 from mldeploy.model import Bundle, Model
 from mldeploy.monitoring import Monitor, default_monitors
-from mldeploy.problem import MetricKind, Problem
-from mldeploy.project._data import AssessedData
+from mldeploy.problem import Problem
+from mldeploy.project._data import AssessedData, must_be_readable, must_have_features
 from mldeploy.project._live import Live, must_be_approved
 from mldeploy.project._overview import deployments_of, overview_html
 from mldeploy.project._pipeline import (
@@ -45,6 +44,7 @@ from mldeploy.project._reference import ReferenceKeeper
 from mldeploy.project._settings import settings_of
 from mldeploy.project._stated import state_problem
 from mldeploy.project._steps import StepRecord, StepRunner, read_steps
+from mldeploy.project._watch import alarm_names
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
 from mldeploy.serving import ParquetLog, PredictionSink
@@ -135,7 +135,7 @@ class Project:
         self.trainer = trainer or (lambda estimator: EstimatorTrainer(estimator=estimator))
         self.validator = validator or default_validators(problem)
         self.monitor_suite = monitor or default_monitors(problem)
-        self.retraining = retraining or OnAlarm(names=_criteria_names(problem))
+        self.retraining = retraining or OnAlarm(names=alarm_names(problem))
         self._deployer = deployer
         self._split = split
         self._trusted = tuple(trusted)
@@ -155,11 +155,7 @@ class Project:
             If it is no table, or holds no column to learn from.
         """
         dataset = dataset_for(source, self.problem, name=name)
-        if not dataset.features:
-            raise EmptyDataError(
-                f"no column is left to learn {self.problem.target!r} from; add columns, or name "
-                "features"
-            )
+        must_have_features(dataset)
         return dataset
 
     def assess(self, source: Source, *, name: str = "") -> AssessedData:
@@ -230,7 +226,7 @@ class Project:
             If a column is of another type than the model reads.
         """
         dataset = data.holdout if isinstance(data, AssessedData) else data
-        _must_be_readable(dataset, model)
+        must_be_readable(dataset, model)
         rival = champion or self._champion_model()
         report = self.validator.validate(
             model, dataset, self.problem, champion=rival, clock=self.clock
@@ -501,18 +497,3 @@ class Project:
 
     def _repr_html_(self) -> str:
         return overview_html(self.problem, self.store, self.registry)
-
-
-def _must_be_readable(dataset: Dataset, model: Model) -> None:
-    """Refuse rows that are not of the model's types; values it never saw are for the findings."""
-    found = model.signature.inputs.check(dataset.polars(), limit=5)
-    mistyped = [error for error in found if error.code == "type"]
-    if mistyped:
-        raise InvalidRowsError(mistyped)
-
-
-def _criteria_names(problem: Problem) -> tuple[str, ...]:
-    """Return the names under which alarms about the quality criteria are raised."""
-    kinds = {MetricKind.QUALITY, MetricKind.BUSINESS}
-    names = [c.metric.name for c in problem.criteria if c.metric.kind in kinds]
-    return tuple(dict.fromkeys([*names, *(f"{name} decay" for name in names)]))

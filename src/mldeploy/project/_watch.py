@@ -11,6 +11,7 @@ from mldeploy.errors import NotFoundError
 from mldeploy.evidence import Finding, Report
 from mldeploy.model import Model
 from mldeploy.monitoring import Reference, Window
+from mldeploy.problem import MetricKind, Problem
 from mldeploy.retraining import Situation
 
 
@@ -98,3 +99,10 @@ class Watch:
             new_rows=self.new_rows,
             last_decided_at=self.last_decided_at,
         )
+
+
+def alarm_names(problem: Problem) -> tuple[str, ...]:
+    """Return the names under which alarms about the quality criteria are raised."""
+    kinds = {MetricKind.QUALITY, MetricKind.BUSINESS}
+    names = [c.metric.name for c in problem.criteria if c.metric.kind in kinds]
+    return tuple(dict.fromkeys([*names, *(f"{name} decay" for name in names)]))
