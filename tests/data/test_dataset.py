@@ -346,3 +346,12 @@ def test_times_of_a_day_without_a_zone_and_rows_without_a_time_are_refused() -> 
         Dataset.of(days, time="day", timezone="UTC")
     with pytest.raises(InvalidDataError, match="'Mars' is no time zone"):
         Dataset.of(days, time="day", timezone="Mars")
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n1,2,3,4\n"])
+def test_a_csv_that_is_no_table_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_text(content)
+
+    with pytest.raises(InvalidDataError, match="broken.csv"):
+        Dataset.of(path)

@@ -8,6 +8,7 @@ import polars as pl
 
 from mldeploy.assessment._say import holds
 from mldeploy.data import Dataset
+from mldeploy.errors import EmptyDataError
 from mldeploy.evidence import Finding, Severity, Verdict
 
 _MANY_LEVELS = 0.95
@@ -17,6 +18,8 @@ _FEW_ROWS = 50
 
 def structure_of(check: str, dataset: Dataset) -> Iterator[Finding]:
     """Yield a finding for each feature that cannot serve as it is."""
+    if not dataset.features:
+        raise EmptyDataError("the dataset has no feature, so there is nothing to learn from")
     table = dataset.polars().select(dataset.features)
     n, blocked = table.height, 0
     distinct = dict(zip(table.columns, table.select(pl.all().n_unique()).row(0), strict=True))

@@ -24,10 +24,7 @@ def read_table(path: Path) -> pl.DataFrame:
     InvalidDataError
         If it is not there, or no table.
     """
-    try:
-        return Dataset.of(path).polars()
-    except pl.exceptions.PolarsError as error:
-        raise InvalidDataError(f"{path} cannot be read as a table: {error}") from error
+    return Dataset.of(path).polars()
 
 
 def must_be_writable(path: Path) -> None:

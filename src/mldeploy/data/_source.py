@@ -77,7 +77,10 @@ def _matching(pattern: str) -> list[str]:
 
 
 def _check_csv_header(path: str) -> None:
-    header = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False)
+    try:
+        header = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InvalidDataError(f"{path} cannot be read as a table: {error}") from error
     names = [str(name) for name in header.row(0)] if header.height else []
     if len(set(names)) != len(names):
         raise DuplicateColumnsError(dict.fromkeys(n for n in names if names.count(n) > 1))
