@@ -353,5 +353,5 @@ def test_a_csv_that_is_no_table_is_refused_by_name(tmp_path: Path, content: str)
     path = tmp_path / "broken.csv"
     path.write_text(content)
 
-    with pytest.raises(InvalidDataError, match="broken.csv"):
+    with pytest.raises(InvalidDataError, match=r"broken\.csv"):
         Dataset.of(path)
