@@ -93,7 +93,7 @@ class InProcessDeployment(Deployment):
             answer = champion.predict(row, key=key, time=time)
             _quietly(lambda: candidate.predict(row, key=key, time=time))
             return answer
-        chosen = candidate if self._position(key) < traffic.share else champion
+        chosen = candidate if self._position(key, candidate) < traffic.share else champion
         return chosen.predict(row, key=key, time=time)
 
     @override
@@ -114,7 +114,7 @@ class InProcessDeployment(Deployment):
             answers = champion.predict_frame(frame, keys=keys, times=times)
             _quietly(lambda: candidate.predict_frame(frame, keys=keys, times=times))
             return answers
-        to_candidate = self._positions(frame, keys, times) < traffic.share
+        to_candidate = self._positions(candidate, frame, keys, times) < traffic.share
         if to_candidate.all() or not to_candidate.any():
             only = candidate if to_candidate.any() else champion
             return only.predict_frame(frame, keys=keys, times=times)
@@ -204,7 +204,9 @@ class InProcessDeployment(Deployment):
         self._predictors.append(predictor)
         return predictor
 
-    def _positions(self, frame: Frame, keys: Any, times: Any) -> npt.NDArray[np.float64]:
+    def _positions(
+        self, candidate: Predictor, frame: Frame, keys: Any, times: Any
+    ) -> npt.NDArray[np.float64]:
         n_rows = len(frame)
         for what, values in (("keys", keys), ("times", times)):
             if values is None or isinstance(values, datetime) or len(values) == n_rows:
@@ -214,17 +216,20 @@ class InProcessDeployment(Deployment):
                 f"{what}= has {len(values)} values for {n_rows} rows; pass one for each"
             )
         given = keys if keys is not None else [None] * n_rows
-        return np.array([self._position(key) for key in given], dtype=float)
+        return np.array([self._position(key, candidate) for key in given], dtype=float)
 
     def _note_refused(self, n_rows: int) -> None:
         with self._counting:
             self._refused += n_rows
 
-    def _position(self, key: str | None) -> float:
-        """Return where a key stands in [0, 1); without a key, anywhere."""
+    def _position(self, key: str | None, candidate: Predictor) -> float:
+        """Return where a key stands in [0, 1); without a key, anywhere.
+
+        It depends on the key and the candidate alone, so it is the same after a restart.
+        """
         if key is None:
             return float(self._rng.random())
-        salted = f"{self.id}/{self._started_at.isoformat()}/{key}".encode()
+        salted = f"{candidate.version}/{key}".encode()
         digest = hashlib.blake2b(salted, digest_size=8).digest()
         return int.from_bytes(digest, "big") / 2.0**64
 
