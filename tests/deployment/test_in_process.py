@@ -210,15 +210,19 @@ def test_the_candidate_gets_its_share_of_the_rows(
     assert binom.ppf(1e-6, n, share) <= found <= binom.ppf(1 - 1e-6, n, share)
 
 
-def test_another_rollout_draws_other_keys(old: Release, new: Release, clock: Clock) -> None:
+def test_another_candidate_draws_other_keys_and_a_restart_the_same(
+    old: Release, new: Release, clock: Clock
+) -> None:
     """200 keys at a half agree in all of two independent draws with probability 2 ** -200."""
-    with deploy(new, old, HALF, clock) as live:
-        first = arms(live, 200)
-        live.apply(move(Action.ROLL_BACK, 0.0))
-        clock.now += MINUTE
-        live.roll_out(new, HALF)
+    another = Release(model=new.model, version="demo:3")
 
-        assert arms(live, 200) != first
+    def drawn(candidate: Release) -> list[bool]:
+        with deploy(candidate, old, HALF, clock) as live:
+            answers = live.predict_frame(rows(200), keys=keys(200))
+        return [version == candidate.version for version in answers.versions]
+
+    assert drawn(new) == drawn(new)
+    assert drawn(new) != drawn(another)
 
 
 # --- a shadow -----------------------------------------------------------------------------
