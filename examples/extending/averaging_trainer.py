@@ -1,6 +1,7 @@
 """Average the answers of several estimators, each with the same say."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 from sklearn.base import clone
@@ -15,10 +16,9 @@ from mldeploy.training import Trainer
 @final
 @dataclass(frozen=True, kw_only=True)
 class AveragingTrainer(Trainer):
-    """Fit every member on all rows; probabilities, or numbers, are averaged."""
+    """Fit every member, a name and an estimator, and average what they answer."""
 
     members: tuple[tuple[str, Any], ...] = ()
-    """Name and unfitted estimator of each."""
 
     def __post_init__(self) -> None:
         if len(self.members) < 2:
@@ -26,16 +26,15 @@ class AveragingTrainer(Trainer):
 
     @override
     def _fit(self, X: Any, y: Any, *, sample_weight: Any, problem: Problem, **_: Any) -> Any:
-        classify = problem.task.is_classification
-        voting: Any = VotingClassifier if classify else VotingRegressor
-        settings = {"voting": "soft"} if classify else {}
-        members = [(name, self._seeded(estimator)) for name, estimator in self.members]
+        soft = partial(VotingClassifier, voting="soft")
+        voting: Any = soft if problem.task.is_classification else VotingRegressor
         try:
-            return voting(members, **settings).fit(X, y, sample_weight=sample_weight)
+            members = [(name, self._seeded(estimator)) for name, estimator in self.members]
+            return voting(members).fit(X, y, sample_weight=sample_weight)
         except ValueError as error:
-            raise TrainingFailedError(voting.__name__, cause=error) from error
+            raise TrainingFailedError("Voting", cause=error) from error
 
     def _seeded(self, estimator: Any) -> Any:
-        copy = clone(estimator)
-        seeded = "random_state" in copy.get_params()
-        return copy.set_params(random_state=self.random_state) if seeded else copy
+        seeded = "random_state" in estimator.get_params()
+        settings = {"random_state": self.random_state} if seeded else {}
+        return clone(estimator).set_params(**settings)

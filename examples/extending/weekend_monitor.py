@@ -18,7 +18,6 @@ class WeekendMonitor(Monitor):
     """Warn when a whole Saturday or Sunday (UTC) within the window brought too few requests."""
 
     at_least: int = 1
-    """Requests a day."""
 
     @override
     def _check(self, window: Window, reference: Reference) -> Iterator[Finding]:

@@ -139,6 +139,17 @@ def test_a_slice_too_small_to_tell_is_insufficient_and_never_a_pass() -> None:
     assert findings["g=tiny"].verdict is Verdict.INSUFFICIENT
 
 
+@pytest.mark.parametrize("name", ["brier", "average_precision", "log_loss"])
+def test_a_single_row_leaves_a_resampled_metric_open(name: str) -> None:
+    metric = find_metric(name)
+    bound = {"at_most": 0.5} if not metric.higher_is_better else {"at_least": 0.5}
+
+    (finding,) = JUDGE.judge(Criterion(metric, **bound), answers(1))
+
+    assert finding.verdict is Verdict.INSUFFICIENT
+    assert "single row" in finding.summary
+
+
 def test_where_restricts_the_rows() -> None:
     rows = answers(300, columns={"g": np.repeat(["a", "b"], 150)})
     criterion = Criterion("accuracy", at_least=0.1, where=Slice("g", values=("a",)))

@@ -78,6 +78,7 @@ def measure(
         return delong(rows.y_true, answers, units=rows.unit, confidence=confidence)
     if metric.per_row is not None:
         return _measure_ratio(metric, rows, answers, confidence=confidence, rng=rng)
+    _must_be_resampled(metric, rows)
     return bootstrap(
         _statistic(metric, rows, answers),
         n_rows=len(rows),
@@ -156,6 +157,7 @@ def compare(
     if metric.name == "accuracy" and rows.weight is None:
         y = rows.y_true
         return paired_proportions(y == a, y == b, units=rows.unit, confidence=confidence, rng=rng)
+    _must_be_resampled(metric, rows)
     if metric.per_row is not None:
         above_a, below_a = sums_of(metric, better, a)
         above_b, below_b = sums_of(metric, worse, b)
@@ -210,6 +212,13 @@ def _must_be_measurable(metric: Metric, rows: ScoredRows) -> None:
         raise NotMeasurableError("all rows have the same label, so there is nothing to rank")
 
 
+def _must_be_resampled(metric: Metric, rows: ScoredRows) -> None:
+    if rows.n_units < 2:
+        raise NotMeasurableError(
+            f"a single row, or unit, does not tell how much {metric.name} varies"
+        )
+
+
 def _measure_ratio(
     metric: Metric,
     rows: ScoredRows,
@@ -223,6 +232,7 @@ def _measure_ratio(
         raise NotMeasurableError(f"no row counts towards {metric.name}")
     if rows.unit is None and rows.weight is None and _is_proportion(metric, above, below):
         return wilson(float(above.sum()), float(below.sum()), confidence=confidence)
+    _must_be_resampled(metric, rows)
     return bootstrap_ratio(
         above,
         below,
