@@ -35,6 +35,5 @@ class AveragingTrainer(Trainer):
             raise TrainingFailedError("Voting", cause=error) from error
 
     def _seeded(self, estimator: Any) -> Any:
-        seeded = "random_state" in estimator.get_params()
-        settings = {"random_state": self.random_state} if seeded else {}
-        return clone(estimator).set_params(**settings)
+        known = estimator.get_params().keys() & {"random_state"}
+        return clone(estimator).set_params(**dict.fromkeys(known, self.random_state))
