@@ -11,7 +11,6 @@ import pydantic
 from mldeploy._record import Record
 
 _Span = Annotated[timedelta, pydantic.Field(gt=timedelta(0))]
-_Share = Annotated[float, pydantic.Field(gt=0, lt=1)]
 
 
 @final
