@@ -1,0 +1,1 @@
+"""Models that answer without scikit-learn: numbers, tables and trees."""
