@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,11 @@ def names_of(members: tuple[object, ...]) -> frozenset[str]:
     return frozenset(type(member).__name__ for member in members)
 
 
+def at_noon() -> datetime:
+    """Stand still: an age told in days differs from one look to the next, once a day."""
+    return datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
 class TestAssessors(DataAssessorConformance):
     @one_of(
         SchemaAssessor(),
@@ -83,7 +88,7 @@ class TestAssessors(DataAssessorConformance):
         DuplicatesAssessor(),
         LeakageAssessor(),
         AdequacyAssessor(),
-        TimelinessAssessor(),
+        TimelinessAssessor(clock=at_noon),
     )
     def assessor(self, request: pytest.FixtureRequest) -> DataAssessor:
         return request.param
@@ -96,7 +101,7 @@ class TestSchemaAssessorWithSchema(DataAssessorConformance):
 
 
 class TestAssessorSuite(DataAssessorConformance):
-    @one_of(default_assessors(sample_problem()))
+    @one_of(default_assessors(sample_problem(), clock=at_noon))
     def assessor(self, request: pytest.FixtureRequest) -> DataAssessor:
         return request.param
 
