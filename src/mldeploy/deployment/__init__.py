@@ -1,26 +1,5 @@
 """Putting versions into service, and deciding whether they stay."""
 
-from mldeploy.deployment._base import Deployer, Deployment, DeploymentStatus, Release, Tally
-from mldeploy.deployment._blocks import SHADOW
-from mldeploy.deployment._decision import Action, RolloutDecision, RolloutState, decide
-from mldeploy.deployment._in_process import InProcessDeployer, InProcessDeployment
-from mldeploy.deployment._rollout import AllAtOnce, Canary, Rollout, Shadow
+import lazy_loader
 
-__all__ = [
-    "Action",
-    "AllAtOnce",
-    "Canary",
-    "Deployer",
-    "Deployment",
-    "DeploymentStatus",
-    "InProcessDeployer",
-    "InProcessDeployment",
-    "Release",
-    "Rollout",
-    "RolloutDecision",
-    "RolloutState",
-    "SHADOW",
-    "Shadow",
-    "Tally",
-    "decide",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,21 +1,5 @@
 """A fitted estimator with what it was made from, and the bundle that serves it."""
 
-from mldeploy.model._bundle import Bundle
-from mldeploy.model._code import CodeState
-from mldeploy.model._format import ModelFormat, SkopsFormat
-from mldeploy.model._labels import classes_of, labels_of
-from mldeploy.model._model import Model
-from mldeploy.model._provenance import Provenance
-from mldeploy.model._signature import Signature
+import lazy_loader
 
-__all__ = [
-    "Bundle",
-    "CodeState",
-    "Model",
-    "ModelFormat",
-    "Provenance",
-    "Signature",
-    "SkopsFormat",
-    "classes_of",
-    "labels_of",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,85 +2,18 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated, Any, Literal, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 import pydantic
-from scipy import stats as scipy_stats
 
-from mldeploy._record import Record
 from mldeploy.errors import InvalidProblemError
+from mldeploy.problem._routing import Route, Routing, confidence_of
 from mldeploy.problem._rows import ScoredRows
 from mldeploy.problem._stated import Stated
 
 Array: TypeAlias = npt.NDArray[Any]
-
-
-@final
-class Route(enum.StrEnum):
-    """Who decides on one answer."""
-
-    AUTOMATIC = "automatic"
-    REVIEW = "review"
-    ADVICE = "advice"
-
-
-@final
-class Routing(Record):
-    """An autonomy policy made concrete on held-out rows: which answers stand by themselves.
-
-    Attributes
-    ----------
-    certain : Route
-        Who decides on answers at or above `min_confidence`.
-    uncertain : Route
-        Who decides on the others.
-    min_confidence : float
-        The smallest confidence, the probability of the answered class, that counts as certain.
-    coverage : float
-        Share of the held-out rows at or above it.
-    error : float, optional
-        Share of wrong answers among those.
-    n : int
-        Held-out rows it was chosen on.
-    """
-
-    certain: Route
-    uncertain: Route
-    min_confidence: float = 0.0
-    coverage: float = 1.0
-    error: float | None = None
-    n: int = 0
-
-    def route(self, y_score: Array | None, *, n_rows: int) -> npt.NDArray[np.str_]:
-        """Return who decides on each row.
-
-        Parameters
-        ----------
-        y_score : ndarray of shape (n_rows,) or (n_rows, n_classes), optional
-            As in `ScoredRows`; without scores no answer counts as certain.
-        n_rows : int
-            Number of answers.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-            ``"automatic"``, ``"review"`` or ``"advice"``.
-        """
-        if self.certain is self.uncertain:
-            return np.full(n_rows, str(self.certain))
-        if y_score is None:
-            return np.full(n_rows, str(self.uncertain))
-        certain = confidence_of(y_score) >= self.min_confidence
-        return np.where(certain, str(self.certain), str(self.uncertain))
-
-
-def confidence_of(y_score: Array) -> Array:
-    """Return the probability of the more likely class, row by row."""
-    top: Array = np.maximum(y_score, 1 - y_score) if y_score.ndim == 1 else y_score.max(axis=1)
-    return top
 
 
 @final
@@ -174,6 +107,8 @@ class ReviewUncertain(Stated):
 
     def _last_safe(self, confidence: Array, wrong: Array) -> float | None:
         """Test thresholds downwards, from the first that could be rejected, until one is not."""
+        from scipy import special  # noqa: PLC0415 - a server reads policies and learns none
+
         n = len(confidence)
         fewest = int(np.ceil(np.log(self.delta) / np.log1p(-self.max_error)))
         if n < fewest:
@@ -182,7 +117,7 @@ class ReviewUncertain(Stated):
         errors, safe = np.cumsum(wrong), None
         for size in sizes:
             end = int(np.searchsorted(-confidence, -confidence[size - 1], side="right"))
-            if scipy_stats.binom.cdf(errors[end - 1], end, self.max_error) > self.delta:
+            if special.bdtr(int(errors[end - 1]), end, self.max_error) > self.delta:
                 break
             safe = float(confidence[end - 1])
         return safe

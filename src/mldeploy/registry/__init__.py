@@ -1,15 +1,5 @@
 """Which bundles exist, with what evidence, and which of them serve."""
 
-from mldeploy.registry._records import ModelVersion, Promotion
-from mldeploy.registry._registry import CHAMPION, Registry
-from mldeploy.registry._rules import SELF_APPROVAL
-from mldeploy.registry._sign_offs import SignOffs
+import lazy_loader
 
-__all__ = [
-    "CHAMPION",
-    "ModelVersion",
-    "Promotion",
-    "Registry",
-    "SELF_APPROVAL",
-    "SignOffs",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

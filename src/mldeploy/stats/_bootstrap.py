@@ -8,7 +8,8 @@ import numpy.typing as npt
 from mldeploy.stats._arrays import Floats, Ints, finite, labels, vector
 from mldeploy.stats._auc import placements, starts_of_runs
 from mldeploy.stats._delong import delong
-from mldeploy.stats._intervals import Comparison, Estimate, wilson
+from mldeploy.stats._estimate import Comparison, Estimate
+from mldeploy.stats._intervals import wilson
 from mldeploy.stats._replicates import (
     Statistic,
     codes_of,

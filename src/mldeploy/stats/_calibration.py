@@ -11,7 +11,8 @@ from scipy import special
 
 from mldeploy._record import Record
 from mldeploy.stats._arrays import Floats, Ints, check_confidence, labels, vector
-from mldeploy.stats._intervals import Estimate, wilson
+from mldeploy.stats._estimate import Estimate
+from mldeploy.stats._intervals import wilson
 
 _CLIP = 1e-9
 """Probabilities are kept this far from 0 and 1, whose logit is infinite."""

@@ -10,7 +10,8 @@ from scipy import special
 
 from mldeploy.stats._arrays import check_confidence, labels, unit_codes, vector
 from mldeploy.stats._auc import Placements, placements
-from mldeploy.stats._intervals import Comparison, Estimate, Interval, z_of
+from mldeploy.stats._estimate import Comparison, Estimate, Interval
+from mldeploy.stats._intervals import z_of
 
 
 def delong(

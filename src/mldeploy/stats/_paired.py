@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy import special
 
 from mldeploy.stats._arrays import finite, labels
-from mldeploy.stats._intervals import Comparison, Interval, z_of
+from mldeploy.stats._estimate import Comparison, Interval
+from mldeploy.stats._intervals import z_of
 from mldeploy.stats._replicates import codes_of, comparison_from, replicate_ratio
 
 

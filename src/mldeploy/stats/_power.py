@@ -9,7 +9,8 @@ import numpy as np
 from scipy import special
 
 from mldeploy.stats._arrays import check_share
-from mldeploy.stats._intervals import Estimate, wilson, z_of
+from mldeploy.stats._estimate import Estimate
+from mldeploy.stats._intervals import wilson, z_of
 
 _HOPELESS = 10**12
 """Rows that nobody will ever collect."""

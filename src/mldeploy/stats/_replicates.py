@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import special
 
 from mldeploy.stats._arrays import Floats, Ints, check_confidence, unit_codes
-from mldeploy.stats._intervals import Comparison, Estimate, Interval
+from mldeploy.stats._estimate import Comparison, Estimate, Interval
 
 Statistic: TypeAlias = Callable[[Floats], float]
 """A metric of weighted rows: takes weights of shape (n_rows,), answers NaN where undefined."""

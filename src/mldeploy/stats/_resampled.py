@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy import special
 
 from mldeploy.stats._arrays import check_confidence, finite
-from mldeploy.stats._intervals import Comparison, Interval
+from mldeploy.stats._estimate import Comparison, Interval
 
 
 def corrected_resampled_t(

@@ -1,24 +1,5 @@
 """One folder that holds rows, content-addressed artifacts, and a hash-chained ledger."""
 
-from ._artifacts import Artifacts
-from ._ledger import Ledger
-from ._manifest import Manifest, ManifestEntry
-from ._records import Damage, Event, Head, JsonValue, RowRef
-from ._schema import tables
-from ._store import Store
-from ._transaction import Transaction
+import lazy_loader
 
-__all__ = [
-    "Artifacts",
-    "Damage",
-    "Event",
-    "Head",
-    "JsonValue",
-    "Ledger",
-    "Manifest",
-    "ManifestEntry",
-    "RowRef",
-    "Store",
-    "Transaction",
-    "tables",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

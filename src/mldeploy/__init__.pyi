@@ -1,0 +1,45 @@
+from ._record import Clock
+from .data import Dataset, GroupSplit, RandomSplit, Schema, TimeSplit
+from .deployment import AllAtOnce, Canary, InProcessDeployer, Shadow
+from .evidence import Finding, Report, Severity, Verdict, Waiver
+from .problem import Advise, Automatic, Criterion, Metric, Problem, ReviewUncertain, Slice, Task
+from .project import Project
+from .retraining import AnyOf, CoolDown, OnAlarm, OnNewData, OnSchedule
+from .store import Store
+from .training import CalibratedTrainer, EstimatorTrainer, SearchTrainer
+
+__all__ = [
+    "Advise",
+    "AllAtOnce",
+    "AnyOf",
+    "Automatic",
+    "CalibratedTrainer",
+    "Canary",
+    "Clock",
+    "CoolDown",
+    "Criterion",
+    "Dataset",
+    "EstimatorTrainer",
+    "Finding",
+    "GroupSplit",
+    "InProcessDeployer",
+    "Metric",
+    "OnAlarm",
+    "OnNewData",
+    "OnSchedule",
+    "Problem",
+    "Project",
+    "RandomSplit",
+    "Report",
+    "ReviewUncertain",
+    "Schema",
+    "SearchTrainer",
+    "Severity",
+    "Shadow",
+    "Slice",
+    "Store",
+    "Task",
+    "TimeSplit",
+    "Verdict",
+    "Waiver",
+]

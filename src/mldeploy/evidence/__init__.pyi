@@ -1,0 +1,30 @@
+from ._authority import Approval, Waiver
+from ._chart import LineChart, Mark, Series
+from ._finding import Finding
+from ._format import figure
+from ._html import Markup, escape, html_fragment, html_page, html_table, verdict_tag
+from ._report import Report
+from ._text import markdown_escape, markdown_table, text_table
+from ._verdict import Severity, Verdict
+
+__all__ = [
+    "Approval",
+    "Finding",
+    "LineChart",
+    "Mark",
+    "Markup",
+    "Report",
+    "Series",
+    "Severity",
+    "Verdict",
+    "Waiver",
+    "escape",
+    "figure",
+    "html_fragment",
+    "html_page",
+    "html_table",
+    "markdown_escape",
+    "markdown_table",
+    "text_table",
+    "verdict_tag",
+]

@@ -1,0 +1,40 @@
+from ._autonomy import Advise, Automatic, Autonomy, ReviewUncertain, Route, Routing, confidence_of
+from ._builtin import builtin_metrics, find_metric
+from ._criterion import Criterion, Rival
+from ._judge import Judge, Rivals
+from ._measure import compare, measure, point_value
+from ._metric import Direction, Metric, MetricKind, Needs, Statistic
+from ._problem import Problem
+from ._rows import ScoredRows
+from ._scorer import from_scorer
+from ._slice import Slice
+from ._task import Task
+
+__all__ = [
+    "Advise",
+    "Automatic",
+    "Autonomy",
+    "Criterion",
+    "Direction",
+    "Judge",
+    "Metric",
+    "MetricKind",
+    "Needs",
+    "Problem",
+    "ReviewUncertain",
+    "Rival",
+    "Rivals",
+    "Route",
+    "Routing",
+    "ScoredRows",
+    "Slice",
+    "Statistic",
+    "Task",
+    "builtin_metrics",
+    "compare",
+    "confidence_of",
+    "find_metric",
+    "from_scorer",
+    "measure",
+    "point_value",
+]

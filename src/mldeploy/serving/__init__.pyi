@@ -1,0 +1,31 @@
+from ._answers import Answer, Answers
+from ._batch import PredictionBatch, logged_name
+from ._compact import compact
+from ._parquet_log import ParquetLog
+from ._predictor import Counts, Predictor
+from ._read import read_log
+from ._row import PlainRows
+from ._scored import scored_rows_of
+from ._segments import Partition
+from ._sink import MemoryLog, PredictionSink, SupportsReading
+from ._writer import DropNewest, Wait
+
+__all__ = [
+    "Answer",
+    "Answers",
+    "Counts",
+    "DropNewest",
+    "MemoryLog",
+    "ParquetLog",
+    "Partition",
+    "PlainRows",
+    "PredictionBatch",
+    "PredictionSink",
+    "Predictor",
+    "SupportsReading",
+    "Wait",
+    "compact",
+    "logged_name",
+    "read_log",
+    "scored_rows_of",
+]

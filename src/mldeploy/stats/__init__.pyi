@@ -1,0 +1,126 @@
+from ._alignment import AlignedCounts, align_categories, align_numbers
+from ._auc import roc_auc
+from ._bootstrap import bootstrap, bootstrap_auc, bootstrap_ratio, paired_bootstrap
+from ._burn_rate import BurnRateAlarm, BurnRateRule, WindowCounts, burn_rate, burn_rate_alarms
+from ._calibration import (
+    CalibrationResult,
+    ReliabilityBin,
+    ReliabilityCurve,
+    brier,
+    cox_calibration,
+    debiased_ece,
+    null_ece,
+    reliability_curve,
+)
+from ._canary import OutageGuard, sample_ratio_p_value
+from ._counts import ValueCounts, bin_counts, kept_levels, level_counts, quantile_edges
+from ._delong import delong, delong_difference
+from ._detector import ShiryaevRoberts
+from ._divergence import jensen_shannon, ks_statistic, psi, total_variation, wasserstein_1d
+from ._drift import DriftTest, psi_test
+from ._estimate import Comparison, Estimate, Interval
+from ._history import (
+    HistoryDecision,
+    history_limit,
+    judge_against_history,
+    leave_one_out_distances,
+)
+from ._intervals import mean_interval, quantile_interval, rule_of_three, wilson
+from ._late_labels import ReportingDelay, matured, reporting_delay, reporting_weights
+from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learning_curve
+from ._multiplicity import holm, holm_confidence
+from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
+from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
+from ._resampled import corrected_resampled_t
+from ._rules import (
+    RuleOutcome,
+    judge_rule_against_history,
+    new_values,
+    null_share_jump,
+    range_breach,
+)
+from ._sequential import TEProcess
+from ._two_by_two import SafeTwoByTwo, safe_two_by_two
+from ._weighted import WeightedMean, weighted_mean
+
+__all__ = [
+    "AlignedCounts",
+    "Band",
+    "BurnRateAlarm",
+    "BurnRateRule",
+    "CalibrationResult",
+    "Comparison",
+    "DriftTest",
+    "Estimate",
+    "HistoryDecision",
+    "Interval",
+    "LearningCurveFit",
+    "MoreDataDecision",
+    "OutageGuard",
+    "ReliabilityBin",
+    "ReliabilityCurve",
+    "ReportingDelay",
+    "RuleOutcome",
+    "SafeTwoByTwo",
+    "ShiryaevRoberts",
+    "TEProcess",
+    "ValueCounts",
+    "WeightedMean",
+    "WindowCounts",
+    "align_categories",
+    "align_numbers",
+    "bin_counts",
+    "bonett_price",
+    "bootstrap",
+    "bootstrap_auc",
+    "bootstrap_ratio",
+    "brier",
+    "burn_rate",
+    "burn_rate_alarms",
+    "corrected_resampled_t",
+    "cox_calibration",
+    "debiased_ece",
+    "delong",
+    "delong_difference",
+    "fit_learning_curve",
+    "hanley_mcneil_variance",
+    "history_limit",
+    "holm",
+    "holm_confidence",
+    "jensen_shannon",
+    "judge_against_history",
+    "judge_rule_against_history",
+    "kept_levels",
+    "ks_statistic",
+    "leave_one_out_distances",
+    "level_counts",
+    "matured",
+    "mcnemar_midp",
+    "mean_interval",
+    "n_for_auc",
+    "n_for_mean",
+    "n_for_proportion",
+    "new_values",
+    "null_ece",
+    "null_share_jump",
+    "paired_bootstrap",
+    "paired_bootstrap_ratio",
+    "paired_proportions",
+    "psi",
+    "psi_test",
+    "quantile_edges",
+    "quantile_interval",
+    "range_breach",
+    "reliability_curve",
+    "reporting_delay",
+    "reporting_weights",
+    "roc_auc",
+    "rows_needed",
+    "rule_of_three",
+    "safe_two_by_two",
+    "sample_ratio_p_value",
+    "total_variation",
+    "wasserstein_1d",
+    "weighted_mean",
+    "wilson",
+]
