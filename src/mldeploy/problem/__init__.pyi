@@ -1,10 +1,11 @@
-from ._autonomy import Advise, Automatic, Autonomy, ReviewUncertain, Route, Routing, confidence_of
+from ._autonomy import Advise, Automatic, Autonomy, ReviewUncertain
 from ._builtin import builtin_metrics, find_metric
 from ._criterion import Criterion, Rival
 from ._judge import Judge, Rivals
 from ._measure import compare, measure, point_value
 from ._metric import Direction, Metric, MetricKind, Needs, Statistic
 from ._problem import Problem
+from ._routing import Route, Routing, confidence_of
 from ._rows import ScoredRows
 from ._scorer import from_scorer
 from ._slice import Slice
