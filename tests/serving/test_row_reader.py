@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mldeploy.data import Schema, to_pandas
-from mldeploy.errors import InvalidRowsError
-from mldeploy.serving._row import PlainRows, RowReader
+from mldeploy.serving._original import FrameMaker
+from mldeploy.serving._reader import Doubt, RowReader
 
 SCHEMA = (
     Schema.infer(
@@ -43,38 +43,38 @@ near_rows = st.builds(
 
 
 @given(st.one_of(rows, near_rows, st.just(ROW)))
-def test_a_row_is_read_or_refused_exactly_as_its_schema_says(row: dict[str, object]) -> None:
+def test_what_is_accepted_at_once_is_what_the_schema_makes_of_it(row: dict[str, object]) -> None:
     expected, errors = SCHEMA.parse_rows([row])
-    reader = RowReader(SCHEMA)
 
-    if errors:
-        with pytest.raises(InvalidRowsError) as refusal:
-            reader.read(row)
-        assert refusal.value.errors == errors
+    try:
+        values = RowReader(SCHEMA).values(row)
+    except Doubt:
         return
-    frame, logged = reader.read(row)
-
-    pd.testing.assert_frame_equal(frame, to_pandas(expected))
-    logged = logged.frame() if isinstance(logged, PlainRows) else logged
-    assert logged.equals(expected)
+    assert not errors
+    assert values == expected.row(0)
+    pd.testing.assert_frame_equal(FrameMaker(SCHEMA).frame(values), to_pandas(expected))
 
 
-def test_plain_rows_take_the_short_way() -> None:
-    _, logged = RowReader(SCHEMA).read(ROW)
-
-    assert isinstance(logged, PlainRows)
+def test_plain_rows_leave_no_doubt() -> None:
+    assert RowReader(SCHEMA).values(ROW) == (3.5, 7, True, "AA", "LGA")
 
 
-def test_a_schema_of_times_and_strict_ranges_takes_the_long_way() -> None:
+def test_a_category_that_nobody_knows_is_missing_unless_they_are_closed() -> None:
+    closed = SCHEMA.edit("origin", closed=True)
+
+    assert RowReader(SCHEMA).values(ROW | {"origin": "ZZZ"})[-1] is None
+    with pytest.raises(Doubt):
+        RowReader(closed).values(ROW | {"origin": "ZZZ"})
+
+
+def test_times_and_strict_ranges_are_left_to_the_schema() -> None:
     times = Schema.infer(pl.DataFrame({"at": [datetime(2013, 1, 1, tzinfo=UTC)]}))
     strict = SCHEMA.edit("hour", strict_range=True)
 
-    frame, logged = RowReader(times).read({"at": "2013-01-01T05:00:00Z"})
-
-    assert isinstance(logged, pl.DataFrame)
-    assert str(frame["at"].dt.tz) == "UTC"
-    with pytest.raises(InvalidRowsError, match="outside"):
-        RowReader(strict).read(ROW | {"hour": 24})
+    with pytest.raises(Doubt):
+        RowReader(times).values({"at": "2013-01-01T05:00:00Z"})
+    with pytest.raises(Doubt):
+        RowReader(strict).values(ROW)
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,8 @@ def test_a_schema_of_times_and_strict_ranges_takes_the_long_way() -> None:
 def test_a_value_that_does_not_fit_is_named_with_its_reason(
     name: str, value: object, code: str
 ) -> None:
-    with pytest.raises(InvalidRowsError) as refusal:
-        RowReader(SCHEMA).read(ROW | {name: value})
+    row = ROW | {name: value}
 
-    assert [(e.column, e.code) for e in refusal.value.errors] == [(name, code)]
-
-
-def test_the_callers_row_may_change_afterwards() -> None:
-    row = dict(ROW)
-    _, logged = RowReader(SCHEMA).read(row)
-    row["hour"] = 99
-
-    assert isinstance(logged, PlainRows)
-    assert logged.frame()["hour"].to_list() == [7]
+    with pytest.raises(Doubt):
+        RowReader(SCHEMA).values(row)
+    assert [(e.column, e.code) for e in SCHEMA.parse_rows([row])[1]] == [(name, code)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -70,6 +71,28 @@ class Routing(Record):
             return np.full(n_rows, str(self.uncertain))
         certain = confidence_of(y_score) >= self.min_confidence
         return np.where(certain, str(self.certain), str(self.uncertain))
+
+    def route_one(self, score: float | Sequence[float] | None) -> str:
+        """Return who decides on one answer, as `route` does for many.
+
+        Parameters
+        ----------
+        score : float or sequence of float, optional
+            Probability of the positive class, or of each class.
+
+        Examples
+        --------
+        >>> Routing(
+        ...     certain=Route.AUTOMATIC, uncertain=Route.REVIEW, min_confidence=0.9
+        ... ).route_one(0.05)
+        'automatic'
+        """
+        if self.certain is self.uncertain:
+            return self.certain.value
+        if score is None:
+            return self.uncertain.value
+        top = max(score, 1 - score) if isinstance(score, float) else max(score)
+        return self.certain.value if top >= self.min_confidence else self.uncertain.value
 
 
 def confidence_of(y_score: Array) -> Array:

@@ -1,6 +1,7 @@
-from ._answers import Answer, Answers
+from ._answers import Answer, Answered, Answers
 from ._batch import PredictionBatch, logged_name
 from ._compact import compact
+from ._one_row import LoggedRow
 from ._parquet_log import ParquetLog
 from ._predictor import Counts, Predictor
 from ._read import read_log
@@ -12,9 +13,11 @@ from ._writer import DropNewest, Wait
 
 __all__ = [
     "Answer",
+    "Answered",
     "Answers",
     "Counts",
     "DropNewest",
+    "LoggedRow",
     "MemoryLog",
     "ParquetLog",
     "Partition",

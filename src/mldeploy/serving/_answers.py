@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from mldeploy.problem import Route
 
 Array = npt.NDArray[Any]
 _SHOWN = 10
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @final
@@ -63,6 +64,34 @@ class Answer(Record):
 
 
 @final
+class Answered(NamedTuple):
+    """An answer as plain attributes: what an `Answer` is before anybody looks at it.
+
+    `time` counts microseconds since 1970 in UTC, and `route` is the route's text.
+    """
+
+    id: str
+    version: str
+    prediction: Any
+    score: Any
+    route: str
+    key: str | None
+    time: int
+
+    def answer(self) -> Answer:
+        """Return the record."""
+        return Answer.model_construct(
+            id=self.id,
+            version=self.version,
+            prediction=self.prediction,
+            score=self.score,
+            route=Route(self.route),
+            key=self.key,
+            time=_EPOCH + timedelta(microseconds=self.time),
+        )
+
+
+@final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
     """The answers for many rows, column by column, in the order of the rows.
@@ -100,17 +129,20 @@ class Answers:
         return len(self.ids)
 
     def __getitem__(self, row: int) -> Answer:
+        return self.answered(row).answer()
+
+    def answered(self, row: int) -> Answered:
+        """Return one answer as plain attributes."""
         score = None if self.scores is None else self.scores[row].tolist()
-        key = None if self.keys is None else self.keys[row]
         prediction = self.predictions[row]
-        return Answer(
+        return Answered(
             id=self.ids[row],
             version=self.versions[row],
             prediction=prediction.item() if isinstance(prediction, np.generic) else prediction,
             score=tuple(score) if isinstance(score, list) else score,
-            route=Route(str(self.routes[row])),
-            key=key,
-            time=self.times[row].astype("datetime64[us]").item().replace(tzinfo=UTC),
+            route=str(self.routes[row]),
+            key=None if self.keys is None else self.keys[row],
+            time=int(self.times[row].astype("datetime64[us]").astype(np.int64)),
         )
 
     def __iter__(self) -> Iterator[Answer]:

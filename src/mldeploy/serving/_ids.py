@@ -39,3 +39,21 @@ def new_ids(times: npt.NDArray[np.datetime64]) -> list[str]:
 
 
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+
+
+def new_id(microseconds: int) -> str:
+    """Return one identifier, as `new_ids` does for many.
+
+    Parameters
+    ----------
+    microseconds : int
+        When the prediction was asked for, since 1970 in UTC.
+
+    Examples
+    --------
+    >>> new_id(1_357_017_300_000_000)[:13]
+    '013bf488bc207'
+    """
+    digits = os.urandom(10).hex()
+    stamp = (microseconds // 1000) & (2**48 - 1)
+    return f"{stamp:012x}7{digits[:3]}{_VARIANT[digits[3]]}{digits[4:19]}"

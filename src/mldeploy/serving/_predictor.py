@@ -8,22 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from time import perf_counter
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from threadpoolctl import ThreadpoolController
-from tqdm import tqdm
+import polars as pl
 
 from mldeploy._record import Clock, utc_now
-from mldeploy.data import Dataset, to_pandas
-from mldeploy.errors import InvalidDataError, PredictionFailedError
-from mldeploy.model import Model
+from mldeploy.errors import InvalidDataError, InvalidRowsError, PredictionFailedError
 from mldeploy.problem import Route, Routing
-from mldeploy.serving._answers import Answer, Answers
+from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._batch import PredictionBatch
-from mldeploy.serving._ids import new_ids
+from mldeploy.serving._ids import new_id, new_ids
+from mldeploy.serving._one_row import LoggedRow
+from mldeploy.serving._reader import Doubt, RowReader, Values
 from mldeploy.serving._request import (
     Keys,
     Rows,
@@ -31,21 +29,27 @@ from mldeploy.serving._request import (
     features_of,
     key_of,
     keys_of,
-    moment,
+    microseconds,
     times_of,
 )
-from mldeploy.serving._row import Given, RowReader
-from mldeploy.serving._scoring import Scorer
 from mldeploy.serving._sink import PredictionSink
+
+if TYPE_CHECKING:
+    from mldeploy.model import CompiledModel, Model
 
 Array = npt.NDArray[Any]
 
-_ROWS_AT_ONCE: Final = 20_000
-"""Rows that the estimator is given at once, so that its work tables stay small."""
 
-_ROWS_FOR_ONE_CORE: Final = 1_000
-"""Rows that are too few to share among cores. On a busy machine OpenMP's threads wait for each
-other: one row of boosted trees was seen to take 1.2 s at the 95th percentile, and 6 ms alone."""
+class Backend(Protocol):
+    """What computes decisions and scores: the estimator, or its compiled form."""
+
+    def one(self, values: Values) -> tuple[Any, Any]:
+        """Return decision and score of one row, as plain values."""
+        ...
+
+    def many(self, frame: pl.DataFrame) -> tuple[Array, Array | None]:
+        """Return decisions and scores of rows in the schema's types."""
+        ...
 
 
 @final
@@ -60,6 +64,13 @@ class Counts:
     failed: int = 0
     """Accepted by the schema, but the model raised."""
 
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            accepted=self.accepted + other.accepted,
+            rejected=self.rejected + other.rejected,
+            failed=self.failed + other.failed,
+        )
+
 
 @final
 class Predictor:
@@ -70,8 +81,8 @@ class Predictor:
 
     Parameters
     ----------
-    model : Model
-        The fitted model. Without a routing, every answer is advice.
+    model : Model or CompiledModel
+        What answers. Without a routing, every answer is advice.
     version : str
         Label of the version, such as ``"late-arrivals:3"``.
     deployment : str
@@ -86,7 +97,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Model,
+        model: Model | CompiledModel,
         *,
         version: str,
         deployment: str,
@@ -101,17 +112,24 @@ class Predictor:
         self._sink = sink
         self._clock = clock
         self._routing = model.routing or _ADVICE
+        self._is_probabilistic = model.signature.probabilistic
         self._schema = model.signature.inputs
         self._reader = RowReader(self._schema)
-        self._openmp = ThreadpoolController().select(user_api="openmp")
-        self._scorer = Scorer(model)
+        self._backend = _backend_of(model)
         self._counts = Counts()
+        self._n_accepted = 0
         self._counting = threading.Lock()
 
     @property
     def counts(self) -> Counts:
         """Rows answered, refused and failed so far."""
-        return self._counts
+        with self._counting:
+            return self._counts + Counts(accepted=self._n_accepted)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether a compiled model answers, and no scikit-learn is needed."""
+        return _is_compiled(self.model)
 
     def predict(
         self,
@@ -148,13 +166,45 @@ class Predictor:
         """
         begin = perf_counter()
         try:
-            frame, given = self._reader.read(row)
-            keys = None if key is None else [key_of(key)]
-            times = np.array([moment(self._clock() if time is None else time)])
-        except InvalidDataError:
-            self._count(rejected=1)
-            raise
-        return self._answer(frame, given, keys=keys, times=times, begin=begin)[0]
+            values = self._reader.values(row)
+        except Doubt:
+            return self._at_length(row, key=key, time=time, begin=begin)[0]
+        return self._answer_one(values, key=key, time=time, begin=begin).answer()
+
+    def predict_values(
+        self,
+        values: Sequence[object],
+        *,
+        key: str | int | None = None,
+        time: datetime | None = None,
+    ) -> Answered:
+        """Answer one row whose values stand in the order of the features.
+
+        Parameters
+        ----------
+        values : sequence of length n_features
+            Plain values in the order of ``model.signature.features``; None where missing.
+        key, time : optional
+            As for `predict`.
+
+        Returns
+        -------
+        Answered
+            What `predict` returns, in plain attributes: for callers who answer thousands of
+            requests in a second.
+
+        Raises
+        ------
+        InvalidRowsError, InvalidDataError, PredictionFailedError
+            As `predict`.
+        """
+        begin = perf_counter()
+        try:
+            accepted = self._reader.accepted(values)
+        except Doubt:
+            row = dict(zip(self._schema.names, values, strict=True))
+            return self._at_length(row, key=key, time=time, begin=begin).answered(0)
+        return self._answer_one(accepted, key=key, time=time, begin=begin)
 
     def predict_frame(
         self, rows: Rows, *, keys: Keys | None = None, times: Times | None = None
@@ -198,19 +248,72 @@ class Predictor:
         except InvalidDataError:
             self._count(rejected=len(rows))
             raise
-        frame = to_pandas(given)
-        return self._answer(frame, given, keys=texts, times=moments, begin=begin)
+        return self._answer(given, keys=texts, times=moments, begin=begin)
+
+    # --- one row --------------------------------------------------------------------------
+
+    def _answer_one(
+        self, values: Values, *, key: object, time: datetime | None, begin: float
+    ) -> Answered:
+        try:
+            text = None if key is None else key_of(key)
+            asked = microseconds(self._clock() if time is None else time)
+        except InvalidDataError:
+            self._count(rejected=1)
+            raise
+        log = partial(
+            LoggedRow,
+            deployment=self.deployment,
+            version=self.version,
+            arm=self.arm,
+            id=(identifier := new_id(asked)),
+            key=text,
+            time=asked,
+            values=values,
+            schema=self._schema,
+        )
+        try:
+            prediction, score = self._backend.one(values)
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            self._sink.write(log(latency_s=perf_counter() - begin, error=told).batch())
+            raise self._failed(1, told) from error
+        route = self._routing.route_one(score if self._is_probabilistic else None)
+        self._sink.write(
+            log(
+                prediction=prediction, score=score, route=route, latency_s=perf_counter() - begin
+            ).batch()
+        )
+        with self._counting:
+            self._n_accepted += 1
+        return Answered(identifier, self.version, prediction, score, route, text, asked)
+
+    def _at_length(
+        self, row: Mapping[str, object], *, key: object, time: datetime | None, begin: float
+    ) -> Answers:
+        """Let the schema judge a row that is not plainly what it says."""
+        try:
+            frame, errors = self._schema.parse_rows([row])
+            if errors:
+                raise InvalidRowsError(errors)
+            keys = None if key is None else [key_of(key)]
+            times = times_of(self._clock() if time is None else time, 1)
+        except InvalidDataError:
+            self._count(rejected=1)
+            raise
+        return self._answer(frame, keys=keys, times=times, begin=begin)
+
+    # --- many rows ------------------------------------------------------------------------
 
     def _answer(
         self,
-        frame: pd.DataFrame,
-        given: Given,
+        given: pl.DataFrame,
         *,
         keys: Sequence[str | None] | None,
         times: npt.NDArray[np.datetime64],
         begin: float,
     ) -> Answers:
-        n_rows, ids = len(frame), new_ids(times)
+        n_rows, ids = given.height, new_ids(times)
         log = partial(
             PredictionBatch,
             deployment=self.deployment,
@@ -222,17 +325,12 @@ class Predictor:
             features=given,
         )
         try:
-            predictions, scores = self._predict(frame)
+            predictions, scores = self._backend.many(given)
         except Exception as error:
-            self._count(failed=n_rows)
             told = f"{type(error).__name__}: {error}"
             self._sink.write(log(latency_s=_shared(begin, n_rows), errors=[told] * n_rows))
-            raise PredictionFailedError(
-                f"version {self.version} accepted {n_rows} rows and then raised {told}; they are "
-                "in the prediction log with this error"
-            ) from error
-        certainty = scores if self.model.signature.probabilistic else None
-        routes = self._routing.route(certainty, n_rows=n_rows)
+            raise self._failed(n_rows, told) from error
+        routes = self._routing.route(scores if self._is_probabilistic else None, n_rows=n_rows)
         latency = _shared(begin, n_rows)
         self._sink.write(
             log(predictions=predictions, scores=scores, routes=routes, latency_s=latency)
@@ -249,34 +347,43 @@ class Predictor:
             latency_s=latency,
         )
 
-    def _predict(self, frame: pd.DataFrame) -> tuple[Array, Array | None]:
-        if len(frame) <= _ROWS_FOR_ONE_CORE:
-            with self._openmp.limit(limits=1):
-                return self._scorer(frame)
-        if len(frame) <= _ROWS_AT_ONCE:
-            return self._scorer(frame)
-        begins = range(0, len(frame), _ROWS_AT_ONCE)
-        parts = [
-            self._scorer(frame.iloc[begin : begin + _ROWS_AT_ONCE])
-            for begin in tqdm(begins, desc="predict", unit_scale=_ROWS_AT_ONCE, delay=1)
-        ]
-        scores = [part for _, part in parts if part is not None]
-        return np.concatenate([p for p, _ in parts]), np.concatenate(scores) if scores else None
+    def _failed(self, n_rows: int, told: str) -> PredictionFailedError:
+        self._count(failed=n_rows)
+        return PredictionFailedError(
+            f"version {self.version} accepted {n_rows} rows and then raised {told}; they are "
+            "in the prediction log with this error"
+        )
 
     def _count(self, *, accepted: int = 0, rejected: int = 0, failed: int = 0) -> None:
         with self._counting:
-            so_far = self._counts
-            self._counts = Counts(
-                accepted=so_far.accepted + accepted,
-                rejected=so_far.rejected + rejected,
-                failed=so_far.failed + failed,
-            )
+            self._counts += Counts(accepted=accepted, rejected=rejected, failed=failed)
 
 
-def _declared_times(rows: Rows) -> Times | None:
-    if isinstance(rows, Dataset) and rows.roles.time is not None:
-        return rows.times()
-    return None
+@final
+class _CompiledBackend:
+    def __init__(self, model: CompiledModel) -> None:
+        self.one = model.score_row
+        self.many = model.score_frame
+
+
+def _is_compiled(model: Any) -> bool:
+    return hasattr(model, "score_row")
+
+
+def _backend_of(model: Any) -> Backend:
+    if _is_compiled(model):
+        return _CompiledBackend(model)
+    from mldeploy.serving._original import OriginalBackend  # noqa: PLC0415 - loads scikit-learn
+
+    return OriginalBackend(model)
+
+
+def _declared_times(rows: Any) -> Times | None:
+    roles = getattr(rows, "roles", None)
+    if roles is None or roles.time is None:
+        return None
+    times: Times = rows.times()
+    return times
 
 
 def _shared(begin: float, n_rows: int) -> Array:
