@@ -131,7 +131,7 @@ FAULTS = [
     (SINK, {"write": "self.log.write(batch.slice(0, 2))", "close": "self.log.close()"}, "test_written_rows_come_back_once_after_a_flush"),
     (SINK, {"write": "self.log.write(batch); self.log.write(batch)", "close": "self.log.close()"}, "test_rows_are_kept_or_counted_as_dropped"),
     (SINK, {"write": "self.log.write(batch)", "close": "pass"}, "test_closed_sink_takes_no_more"),
-    (DEPLOYER, {"body": "live._position = lambda key: np.random.random()"}, "test_key_always_meets_the_same_version"),
+    (DEPLOYER, {"body": "live.traffic._position = lambda *_: np.random.random()"}, "test_key_always_meets_the_same_version"),
     (DEPLOYER, {"body": "live._must_run = lambda: None"}, "test_stopped_deployment_answers_no_more"),
     (DEPLOYER, {"body": "live._serve = lambda release: None"}, "test_rollback_returns_to_the_champion"),
     (SPLIT, {"rows": "return np.arange(n), np.arange(n // 2, n)", "folds": "yield from [(np.arange(60), np.arange(60, 120))] * n"}, "test_folds_are_as_many_as_asked_for_and_disjoint"),
