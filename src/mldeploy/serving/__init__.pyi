@@ -1,14 +1,16 @@
 from ._answers import Answer, Answered, Answers
 from ._batch import PredictionBatch, logged_name
 from ._compact import compact
+from ._counts import Counts
 from ._one_row import LoggedRow
 from ._parquet_log import ParquetLog
-from ._predictor import Counts, Predictor
+from ._predictor import Predictor
 from ._read import read_log
 from ._row import PlainRows
 from ._scored import scored_rows_of
 from ._segments import Partition
 from ._sink import MemoryLog, PredictionSink, SupportsReading
+from ._traffic import Traffic
 from ._writer import DropNewest, Wait
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "PredictionSink",
     "Predictor",
     "SupportsReading",
+    "Traffic",
     "Wait",
     "compact",
     "logged_name",

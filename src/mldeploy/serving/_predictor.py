@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -19,6 +17,7 @@ from mldeploy.errors import InvalidDataError, InvalidRowsError, PredictionFailed
 from mldeploy.problem import Route, Routing
 from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._batch import PredictionBatch
+from mldeploy.serving._counts import Counter, Counts
 from mldeploy.serving._ids import new_id, new_ids
 from mldeploy.serving._one_row import LoggedRow
 from mldeploy.serving._reader import Doubt, RowReader, Values
@@ -50,26 +49,6 @@ class Backend(Protocol):
     def many(self, frame: pl.DataFrame) -> tuple[Array, Array | None]:
         """Return decisions and scores of rows in the schema's types."""
         ...
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """Rows that a predictor has seen."""
-
-    accepted: int = 0
-    """Answered."""
-    rejected: int = 0
-    """Refused, since they, or another row of their call, do not fit the schema."""
-    failed: int = 0
-    """Accepted by the schema, but the model raised."""
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            accepted=self.accepted + other.accepted,
-            rejected=self.rejected + other.rejected,
-            failed=self.failed + other.failed,
-        )
 
 
 @final
@@ -116,15 +95,12 @@ class Predictor:
         self._schema = model.signature.inputs
         self._reader = RowReader(self._schema)
         self._backend = _backend_of(model)
-        self._counts = Counts()
-        self._n_accepted = 0
-        self._counting = threading.Lock()
+        self.counter = Counter()
 
     @property
     def counts(self) -> Counts:
         """Rows answered, refused and failed so far."""
-        with self._counting:
-            return self._counts + Counts(accepted=self._n_accepted)
+        return self.counter.counts
 
     @property
     def is_compiled(self) -> bool:
@@ -246,7 +222,7 @@ class Predictor:
             moments = times_of(times, given.height)
             texts = keys_of(keys, given.height)
         except InvalidDataError:
-            self._count(rejected=len(rows))
+            self.counter.add(rejected=len(rows))
             raise
         return self._answer(given, keys=texts, times=moments, begin=begin)
 
@@ -259,7 +235,7 @@ class Predictor:
             text = None if key is None else key_of(key)
             asked = microseconds(self._clock() if time is None else time)
         except InvalidDataError:
-            self._count(rejected=1)
+            self.counter.add(rejected=1)
             raise
         log = partial(
             LoggedRow,
@@ -284,8 +260,7 @@ class Predictor:
                 prediction=prediction, score=score, route=route, latency_s=perf_counter() - begin
             ).batch()
         )
-        with self._counting:
-            self._n_accepted += 1
+        self.counter.add(accepted=1)
         return Answered(identifier, self.version, prediction, score, route, text, asked)
 
     def _at_length(
@@ -299,7 +274,7 @@ class Predictor:
             keys = None if key is None else [key_of(key)]
             times = times_of(self._clock() if time is None else time, 1)
         except InvalidDataError:
-            self._count(rejected=1)
+            self.counter.add(rejected=1)
             raise
         return self._answer(frame, keys=keys, times=times, begin=begin)
 
@@ -335,7 +310,7 @@ class Predictor:
         self._sink.write(
             log(predictions=predictions, scores=scores, routes=routes, latency_s=latency)
         )
-        self._count(accepted=n_rows)
+        self.counter.add(accepted=n_rows)
         return Answers(
             versions=[self.version] * n_rows,
             ids=ids,
@@ -348,15 +323,11 @@ class Predictor:
         )
 
     def _failed(self, n_rows: int, told: str) -> PredictionFailedError:
-        self._count(failed=n_rows)
+        self.counter.add(failed=n_rows)
         return PredictionFailedError(
             f"version {self.version} accepted {n_rows} rows and then raised {told}; they are "
             "in the prediction log with this error"
         )
-
-    def _count(self, *, accepted: int = 0, rejected: int = 0, failed: int = 0) -> None:
-        with self._counting:
-            self._counts += Counts(accepted=accepted, rejected=rejected, failed=failed)
 
 
 @final
