@@ -1,11 +1,13 @@
 from ._answers import Answer, Answered, Answers
 from ._batch import PredictionBatch, logged_name
+from ._batcher import Batcher
 from ._compact import compact
 from ._counts import Counts
 from ._one_row import LoggedRow
 from ._parquet_log import ParquetLog
 from ._predictor import Predictor
 from ._read import read_log
+from ._request import Asked
 from ._row import PlainRows
 from ._scored import scored_rows_of
 from ._segments import Partition
@@ -17,6 +19,8 @@ __all__ = [
     "Answer",
     "Answered",
     "Answers",
+    "Asked",
+    "Batcher",
     "Counts",
     "DropNewest",
     "LoggedRow",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
@@ -13,7 +15,12 @@ import numpy.typing as npt
 import polars as pl
 
 from mldeploy._record import Clock, utc_now
-from mldeploy.errors import InvalidDataError, InvalidRowsError, PredictionFailedError
+from mldeploy.errors import (
+    InvalidDataError,
+    InvalidRowsError,
+    MLDeployError,
+    PredictionFailedError,
+)
 from mldeploy.problem import Route, Routing
 from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._batch import PredictionBatch
@@ -22,6 +29,7 @@ from mldeploy.serving._ids import new_id, new_ids
 from mldeploy.serving._one_row import LoggedRow
 from mldeploy.serving._reader import Doubt, RowReader, Values
 from mldeploy.serving._request import (
+    Asked,
     Keys,
     Rows,
     Times,
@@ -29,6 +37,7 @@ from mldeploy.serving._request import (
     key_of,
     keys_of,
     microseconds,
+    moment,
     times_of,
 )
 from mldeploy.serving._sink import PredictionSink
@@ -253,7 +262,8 @@ class Predictor:
         except Exception as error:
             told = f"{type(error).__name__}: {error}"
             self._sink.write(log(latency_s=perf_counter() - begin, error=told).batch())
-            raise self._failed(1, told) from error
+            self.counter.add(failed=1)
+            raise self._told(1, told) from error
         route = self._routing.route_one(score if self._is_probabilistic else None)
         self._sink.write(
             log(
@@ -280,6 +290,62 @@ class Predictor:
 
     # --- many rows ------------------------------------------------------------------------
 
+    def predict_each(self, asked: Sequence[Asked]) -> list[Answered | MLDeployError]:
+        """Answer rows that were asked for by different callers, all at the cost of one call.
+
+        Parameters
+        ----------
+        asked : sequence of Asked
+            The rows, each with its own key and time.
+
+        Returns
+        -------
+        list of Answered or MLDeployError
+            For each what `predict` would have returned, or raised: what is wrong with one row
+            does not touch the others.
+        """
+        begin = perf_counter()
+        rows, errors = self._schema.parse_rows([one.row for one in asked])
+        outcomes: list[Answered | MLDeployError | None] = [None] * len(asked)
+        for number, of_row in groupby(errors, key=lambda error: error.row):
+            outcomes[number] = InvalidRowsError([replace(error, row=0) for error in of_row])
+        keys, times = [], np.zeros(len(asked), dtype="datetime64[us]")
+        for number, one in enumerate(asked):
+            key = None
+            try:
+                key = None if one.key is None else key_of(one.key)
+                times[number] = moment(self._clock() if one.time is None else one.time)
+            except InvalidDataError as error:
+                outcomes[number] = error
+            keys.append(key)
+        good = [number for number, outcome in enumerate(outcomes) if outcome is None]
+        self.counter.add(rejected=len(asked) - len(good))
+        if good:
+            answers = self._each_of(rows[good], [keys[i] for i in good], times[good], begin)
+            for number, answer in zip(good, answers, strict=True):
+                outcomes[number] = answer
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _each_of(
+        self,
+        rows: pl.DataFrame,
+        keys: Sequence[str | None],
+        times: npt.NDArray[np.datetime64],
+        begin: float,
+    ) -> Iterator[Answered | MLDeployError]:
+        try:
+            scored = self._backend.many(rows)
+        except Exception as error:  # noqa: BLE001 - whose row it was shows one by one
+            if rows.height == 1:
+                yield self._failed(error, rows, keys=keys, times=times, begin=begin)
+                return
+            for i in range(rows.height):
+                part = slice(i, i + 1)
+                yield from self._each_of(rows[part], keys[part], times[part], perf_counter())
+            return
+        answers = self._written(scored, rows, keys=keys, times=times, begin=begin)
+        yield from (answers.answered(i) for i in range(rows.height))
+
     def _answer(
         self,
         given: pl.DataFrame,
@@ -288,27 +354,39 @@ class Predictor:
         times: npt.NDArray[np.datetime64],
         begin: float,
     ) -> Answers:
-        n_rows, ids = given.height, new_ids(times)
-        log = partial(
-            PredictionBatch,
-            deployment=self.deployment,
-            version=self.version,
-            arm=self.arm,
-            ids=ids,
-            keys=keys,
-            times=times,
-            features=given,
-        )
         try:
-            predictions, scores = self._backend.many(given)
+            scored = self._backend.many(given)
         except Exception as error:
-            told = f"{type(error).__name__}: {error}"
-            self._sink.write(log(latency_s=_shared(begin, n_rows), errors=[told] * n_rows))
-            raise self._failed(n_rows, told) from error
+            raise self._failed(error, given, keys=keys, times=times, begin=begin) from error
+        return self._written(scored, given, keys=keys, times=times, begin=begin)
+
+    def _written(
+        self,
+        scored: tuple[Array, Array | None],
+        given: pl.DataFrame,
+        *,
+        keys: Sequence[str | None] | None,
+        times: npt.NDArray[np.datetime64],
+        begin: float,
+    ) -> Answers:
+        predictions, scores = scored
+        n_rows, ids = given.height, new_ids(times)
         routes = self._routing.route(scores if self._is_probabilistic else None, n_rows=n_rows)
         latency = _shared(begin, n_rows)
         self._sink.write(
-            log(predictions=predictions, scores=scores, routes=routes, latency_s=latency)
+            PredictionBatch(
+                deployment=self.deployment,
+                version=self.version,
+                arm=self.arm,
+                ids=ids,
+                keys=keys,
+                times=times,
+                features=given,
+                predictions=predictions,
+                scores=scores,
+                routes=routes,
+                latency_s=latency,
+            )
         )
         self.counter.add(accepted=n_rows)
         return Answers(
@@ -322,8 +400,34 @@ class Predictor:
             latency_s=latency,
         )
 
-    def _failed(self, n_rows: int, told: str) -> PredictionFailedError:
+    def _failed(
+        self,
+        error: Exception,
+        given: pl.DataFrame,
+        *,
+        keys: Sequence[str | None] | None,
+        times: npt.NDArray[np.datetime64],
+        begin: float,
+    ) -> PredictionFailedError:
+        """Write down that the model raised, and return what the caller is told."""
+        n_rows, told = given.height, f"{type(error).__name__}: {error}"
+        self._sink.write(
+            PredictionBatch(
+                deployment=self.deployment,
+                version=self.version,
+                arm=self.arm,
+                ids=new_ids(times),
+                keys=keys,
+                times=times,
+                features=given,
+                latency_s=_shared(begin, n_rows),
+                errors=[told] * n_rows,
+            )
+        )
         self.counter.add(failed=n_rows)
+        return self._told(n_rows, told)
+
+    def _told(self, n_rows: int, told: str) -> PredictionFailedError:
         return PredictionFailedError(
             f"version {self.version} accepted {n_rows} rows and then raised {told}; they are "
             "in the prediction log with this error"

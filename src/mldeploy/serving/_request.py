@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,15 @@ Keys: TypeAlias = "Sequence[Any] | npt.NDArray[Any] | pl.Series | pd.Series"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@final
+class Asked(NamedTuple):
+    """One row of plain values, what it is about, and when it was asked for."""
+
+    row: Mapping[str, object]
+    key: str | int | None = None
+    time: datetime | None = None
 
 
 def features_of(rows: Rows, schema: Schema) -> pl.DataFrame:

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mldeploy.errors import InvalidDataError, InvalidRowsError
+from mldeploy.errors import InvalidDataError, InvalidRowsError, MLDeployError
 from mldeploy.model import Signature
 from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._counts import Counter, Counts
 from mldeploy.serving._predictor import Predictor
-from mldeploy.serving._request import Keys, Rows, Times, key_of
+from mldeploy.serving._request import Asked, Keys, Rows, Times, key_of
 
 Later: TypeAlias = Callable[[Callable[[], object]], object]
 """Takes a piece of work for which nobody waits."""
@@ -201,6 +201,30 @@ class Traffic:
             for chosen, predictor in arms
         ]
         return Answers.interleave(parts)
+
+    def predict_each(self, asked: Sequence[Asked]) -> list[Answered | MLDeployError]:
+        """Answer rows of different callers, each by its version; see `Predictor.predict_each`."""
+        split = self._split
+        champion, candidate = split.champion, split.candidate
+        if candidate is None:
+            return champion.predict_each(asked)
+        if split.is_shadow:
+            outcomes = champion.predict_each(asked)
+            self._later(lambda: _quietly(lambda: candidate.predict_each(asked)))
+            return outcomes
+        chosen = [self._is_for(candidate, one.key, split.share) for one in asked]
+        parts = {
+            predictor: iter(predictor.predict_each(mine))
+            for predictor, is_mine in ((champion, False), (candidate, True))
+            if (mine := [one for one, c in zip(asked, chosen, strict=True) if c is is_mine])
+        }
+        return [next(parts[candidate if c else champion]) for c in chosen]
+
+    def _is_for(self, candidate: Predictor, key: object, share: float) -> bool:
+        try:
+            return self._position(key, candidate) < share
+        except InvalidDataError:
+            return False  # the champion refuses it in its own words
 
     def _one(self, key: str | int | None, ask: Callable[[Predictor], Anything]) -> Anything:
         split = self._split
