@@ -1,6 +1,6 @@
 from ._record import Clock
 from .data import Dataset, GroupSplit, RandomSplit, Schema, TimeSplit
-from .deployment import AllAtOnce, Canary, InProcessDeployer, Shadow
+from .deployment import ABTest, AllAtOnce, BlueGreen, Canary, InProcessDeployer, Shadow
 from .evidence import Finding, Report, Severity, Verdict, Waiver
 from .problem import Advise, Automatic, Criterion, Metric, Problem, ReviewUncertain, Slice, Task
 from .project import Project
@@ -9,10 +9,12 @@ from .store import Store
 from .training import CalibratedTrainer, EstimatorTrainer, SearchTrainer
 
 __all__ = [
+    "ABTest",
     "Advise",
     "AllAtOnce",
     "AnyOf",
     "Automatic",
+    "BlueGreen",
     "CalibratedTrainer",
     "Canary",
     "Clock",

@@ -10,7 +10,16 @@ import polars as pl
 import pytest
 
 from mldeploy.data import Schema
-from mldeploy.deployment import Action, AllAtOnce, Canary, RolloutState, Shadow, decide
+from mldeploy.deployment import (
+    ABTest,
+    Action,
+    AllAtOnce,
+    BlueGreen,
+    Canary,
+    RolloutState,
+    Shadow,
+    decide,
+)
 from mldeploy.evidence import Verdict
 from mldeploy.model import Signature
 from mldeploy.problem import Criterion, Problem, Task
@@ -196,3 +205,69 @@ def test_traffic_that_is_not_shared_as_planned_is_told() -> None:
 def test_steps_ascend_to_one(steps: list[float]) -> None:
     with pytest.raises(ValueError, match="must ascend"):
         Canary(steps)
+
+
+def at_share(rollout: Any, outcomes: pl.DataFrame, *, minutes: int) -> Any:
+    state = RolloutState(rollout=rollout, step=0, since=START, has_champion=True)
+    at = START + MINUTE * minutes
+    return decide(state, outcomes, problem=PROBLEM, signature=SIGNATURE, at=at)
+
+
+def test_a_test_of_two_versions_ends_when_the_candidate_is_shown_to_be_better() -> None:
+    plan = ABTest(hold=timedelta(days=7))
+    much_better = answers(120, skill=0.5, skill_of_candidate=2.5)
+
+    decision = at_share(plan, much_better, minutes=120)
+
+    assert decision.action is Action.COMPLETE
+    assert "better in roc_auc" in decision.reason
+
+
+def test_a_test_of_two_versions_keeps_the_champion_when_time_is_up() -> None:
+    plan, alike = ABTest(share=0.3, hold=timedelta(hours=1)), answers(60, share=0.3)
+
+    early = at_share(plan, alike, minutes=59)
+    late = at_share(plan, alike, minutes=60)
+
+    assert (early.action, early.share) == (Action.HOLD, 0.3)
+    assert late.action is Action.ROLL_BACK
+    assert "champion stays" in late.reason
+
+
+def test_a_test_of_two_versions_ends_at_once_when_the_candidate_does_harm() -> None:
+    worse = answers(120, skill=2.5, skill_of_candidate=0.0)
+
+    decision = at_share(ABTest(), worse, minutes=120)
+
+    assert decision.action is Action.ROLL_BACK
+    assert "worse in roc_auc" in decision.reason
+
+
+def test_equal_versions_are_hardly_ever_told_apart_however_often_one_looks() -> None:
+    """At alpha 0.01, 4 or more false finds in 40 tests have probability 0.0006."""
+    plan = ABTest(hold=timedelta(days=7), min_rows=20)
+    found = 0
+    for seed in range(40):
+        alike = answers(60, per_minute=100, failing=0.0, seed=seed)
+        looks = (alike.filter(pl.col("time") < START + MINUTE * m) for m in (20, 40, 60))
+        actions = {at_share(plan, look, minutes=60).action for look in looks}
+        found += Action.COMPLETE in actions
+
+    assert found <= 3
+
+
+def test_a_switched_version_stays_while_nothing_fails_and_then_for_good() -> None:
+    plan, fine = BlueGreen(hold=timedelta(minutes=10)), answers(10, share=1.0)
+
+    assert at_share(plan, fine, minutes=9).action is Action.HOLD
+    assert at_share(plan, fine, minutes=10).action is Action.COMPLETE
+    assert at_share(plan, fine.clear(), minutes=30).action is Action.HOLD
+
+
+def test_a_switched_version_that_fails_gives_the_traffic_back() -> None:
+    failing = answers(4, share=1.0, failing=0.5)
+
+    decision = at_share(BlueGreen(), failing, minutes=4)
+
+    assert decision.action is Action.ROLL_BACK
+    assert "failed conspicuously" in decision.reason

@@ -25,14 +25,7 @@ def blocks_of(outcomes: pl.DataFrame, *, every: timedelta, min_rows: int) -> tup
     Where a block ends depends on how many answers there are, never on what they are, so a mean
     over blocks is not biased. What remains at the end and is too short waits for more.
     """
-    rows = outcomes.with_columns(
-        pl.when(pl.col("arm") == CHAMPION)
-        .then(pl.lit(CHAMPION))
-        .otherwise(pl.lit(CANDIDATE))
-        .alias("arm"),
-        pl.col("error").is_not_null().alias("failed"),
-        pl.col("time").dt.truncate(every).alias("block"),
-    )
+    rows = _marked(outcomes, every)
     counts = (
         rows.group_by("block")
         .agg(
@@ -56,4 +49,30 @@ def blocks_of(outcomes: pl.DataFrame, *, every: timedelta, min_rows: int) -> tup
             candidate=part.filter(pl.col("arm") == CANDIDATE),
         )
         for part in in_order.partition_by("number", maintain_order=True)
+    )
+
+
+def lone_blocks_of(
+    outcomes: pl.DataFrame, *, every: timedelta, min_rows: int
+) -> tuple[Block, ...]:
+    """Cut the candidate's answers into blocks, where the champion gives none."""
+    rows = _marked(outcomes, every).filter(pl.col("arm") == CANDIDATE).sort("time")
+    nobody = rows.clear()
+    blocks, pending = [], nobody
+    for part in rows.partition_by("block", maintain_order=True):
+        pending = pl.concat([pending, part])
+        if pending.height >= min_rows:
+            blocks.append(Block(champion=nobody, candidate=pending))
+            pending = nobody
+    return tuple(blocks)
+
+
+def _marked(outcomes: pl.DataFrame, every: timedelta) -> pl.DataFrame:
+    return outcomes.with_columns(
+        pl.when(pl.col("arm") == CHAMPION)
+        .then(pl.lit(CHAMPION))
+        .otherwise(pl.lit(CANDIDATE))
+        .alias("arm"),
+        pl.col("error").is_not_null().alias("failed"),
+        pl.col("time").dt.truncate(every).alias("block"),
     )

@@ -12,8 +12,8 @@ import polars as pl
 import pydantic
 
 from mldeploy._record import Record
-from mldeploy.deployment._blocks import CHAMPION, Block, blocks_of
-from mldeploy.deployment._rollout import AllAtOnce, Canary, Shadow
+from mldeploy.deployment._blocks import CHAMPION, Block, blocks_of, lone_blocks_of
+from mldeploy.deployment._rollout import ABTest, AllAtOnce, BlueGreen, Canary, Rollout, Shadow
 from mldeploy.deployment._streams import Stream, streams_of
 from mldeploy.evidence import Finding, Report, Severity, Verdict, figure, html_fragment
 from mldeploy.model import Signature
@@ -79,7 +79,7 @@ class RolloutState:
         Whether another version serves beside the candidate.
     """
 
-    rollout: AllAtOnce | Canary | Shadow
+    rollout: Rollout
     step: int
     since: datetime
     has_champion: bool
@@ -137,6 +137,8 @@ def decide(
     if isinstance(rollout, AllAtOnce) or not state.has_champion:
         reason = "There is no other version to be compared with; it serves all requests."
         return _decision(Action.COMPLETE, 1.0, at, reason, ())
+    if isinstance(rollout, BlueGreen):
+        return _switched(rollout, state, outcomes, at=at)
     streams = streams_of(
         problem,
         signature,
@@ -146,9 +148,10 @@ def decide(
     blocks = blocks_of(outcomes, every=rollout.block, min_rows=rollout.min_rows)
     findings = [_outage(blocks), *_comparisons(streams, blocks, rollout)]
     findings += _sample_ratio(outcomes, state)
-    harm = [f for f in findings if f.verdict is Verdict.FAIL and f.severity is Severity.BLOCKER]
-    if harm:
-        return _decision(Action.ROLL_BACK, 0.0, at, harm[0].summary, findings)
+    if harm := _harm(findings):
+        return _decision(Action.ROLL_BACK, 0.0, at, harm, findings)
+    if isinstance(rollout, ABTest):
+        return _tested(rollout, state, streams, blocks, findings, at=at)
     answered = outcomes.filter(
         (pl.col("arm") != CHAMPION) & (pl.col("time") >= state.since)
     ).height
@@ -160,6 +163,78 @@ def decide(
     action = Action.COMPLETE if following == 1 else Action.ADVANCE
     reason = f"No harm in {answered:,} answers over {_span(waited)} at {state.share:.0%}."
     return _decision(action, following, at, reason, findings)
+
+
+def _harm(findings: Sequence[Finding]) -> str | None:
+    """Return what a finding says that stops a rollout."""
+    for finding in findings:
+        if finding.verdict is Verdict.FAIL and finding.severity is Severity.BLOCKER:
+            return finding.summary
+    return None
+
+
+def _switched(
+    rollout: BlueGreen, state: RolloutState, outcomes: pl.DataFrame, *, at: datetime
+) -> RolloutDecision:
+    """Decide on a version that answers everything while the old one is kept ready."""
+    recent = outcomes.filter(pl.col("time") >= state.since)
+    findings = [_outage(lone_blocks_of(recent, every=rollout.block, min_rows=rollout.min_rows))]
+    if harm := _harm(findings):
+        return _decision(Action.ROLL_BACK, 0.0, at, harm, findings)
+    waited = at - state.since
+    answered = recent.filter(pl.col("arm") != CHAMPION).height
+    reason = f"{answered:,} answers in {_span(waited)} without an outage."
+    done = waited >= rollout.hold and answered >= rollout.min_rows
+    return _decision(Action.COMPLETE if done else Action.HOLD, 1.0, at, reason, findings)
+
+
+def _tested(
+    rollout: ABTest,
+    state: RolloutState,
+    streams: Sequence[Stream],
+    blocks: Sequence[Block],
+    findings: Sequence[Finding],
+    *,
+    at: datetime,
+) -> RolloutDecision:
+    """Decide on a candidate that is not shown to be worse: is it shown to be better?"""
+    hopes = [stream for stream in streams if stream.may_be_better]
+    better = list(_improvements(hopes, blocks, rollout))
+    report = (*findings, *better)
+    if shown := [f for f in better if f.verdict is Verdict.PASS]:
+        return _decision(Action.COMPLETE, 1.0, at, shown[0].summary, report)
+    waited = at - state.since
+    if waited < rollout.hold:
+        reason = f"Neither version is shown to be better after {_span(waited)}."
+        return _decision(Action.HOLD, state.share, at, reason, report)
+    reason = f"The candidate is not shown to be better after {_span(waited)}; the champion stays."
+    return _decision(Action.ROLL_BACK, 0.0, at, reason, report)
+
+
+def _improvements(
+    streams: Sequence[Stream], blocks: Sequence[Block], rollout: ABTest
+) -> Iterator[Finding]:
+    for stream in streams:
+        gains = -stream.differences(blocks)
+        process = TEProcess(margin=0.0, min_sd=stream.min_sd(rollout.min_rows)).update(gains)
+        alpha = rollout.alpha / len(streams)
+        better = process.rejects(alpha)
+        yield Finding(
+            check="decide",
+            name=f"better_{stream.name}",
+            verdict=Verdict.PASS if better else Verdict.INSUFFICIENT,
+            severity=Severity.INFO,
+            summary=(
+                f"The candidate is {'shown to be' if better else 'not shown to be'} better in "
+                f"{stream.name}."
+            ),
+            estimate=float(gains.mean()) if len(gains) else None,
+            threshold=0.0,
+            unit=stream.unit,
+            n=len(gains),
+            criterion=stream.criterion,
+            details={"log_e_value": process.log_e_value, "alpha": alpha},
+        )
 
 
 def _span(span: timedelta) -> str:
@@ -174,7 +249,7 @@ def _decision(
 
 
 def _comparisons(
-    streams: Sequence[Stream], blocks: Sequence[Block], rollout: Canary | Shadow
+    streams: Sequence[Stream], blocks: Sequence[Block], rollout: Canary | Shadow | ABTest
 ) -> Iterator[Finding]:
     for stream, alpha in zip(streams, _budget(rollout.alpha, len(streams)), strict=True):
         values = stream.differences(blocks)
@@ -236,7 +311,7 @@ def _outage(blocks: Sequence[Block]) -> Finding:
 
 
 def _sample_ratio(outcomes: pl.DataFrame, state: RolloutState) -> Iterator[Finding]:
-    if not isinstance(state.rollout, Canary):
+    if not isinstance(state.rollout, Canary | ABTest):
         return
     recent = outcomes.filter(pl.col("time") >= state.since)
     n = {arm: recent.filter(pl.col("arm") == arm).height for arm in ("champion", "candidate")}

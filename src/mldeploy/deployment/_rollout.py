@@ -101,4 +101,50 @@ class Shadow(_Watched):
         return (0.0, 1.0)
 
 
-Rollout: TypeAlias = Annotated[AllAtOnce | Canary | Shadow, pydantic.Field(discriminator="kind")]
+@final
+class BlueGreen(Record):
+    """The new version, made ready beside the old one, takes all requests at one moment.
+
+    The old version stays ready for `hold`: if the new one fails conspicuously, or somebody calls
+    for a roll-back, the traffic returns to it at once. Quality is not compared, since only one
+    version answers; use `Canary` where that matters.
+    """
+
+    kind: Literal["blue_green"] = "blue_green"
+    hold: _Span = timedelta(minutes=10)
+    """How long the old version is kept ready."""
+    block: _Span = timedelta(minutes=1)
+    """Answers this close together are one observation, however many fail at once."""
+    min_rows: Annotated[int, pydantic.Field(ge=1)] = 50
+    """Answers that a block needs; shorter blocks are joined."""
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """Shares of the traffic, one after the other."""
+        return (1.0,)
+
+
+@final
+class ABTest(_Watched):
+    """Both versions answer their share until one is shown to be better, or time is up.
+
+    The candidate takes over as soon as a quality or business metric of the criteria is shown to
+    be better and none to be worse; it is rolled back when it is shown to be worse, or when `hold`
+    has passed without a decision. Each key meets the same version all the time.
+    """
+
+    kind: Literal["ab_test"] = "ab_test"
+    share: Annotated[float, pydantic.Field(gt=0, lt=1)] = 0.5
+    """Share of the candidate."""
+    hold: _Span = timedelta(days=14)
+    """How long it lasts at most."""
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """Shares of the traffic, one after the other."""
+        return (self.share, 1.0)
+
+
+Rollout: TypeAlias = Annotated[
+    AllAtOnce | BlueGreen | Canary | Shadow | ABTest, pydantic.Field(discriminator="kind")
+]

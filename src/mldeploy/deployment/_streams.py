@@ -30,6 +30,8 @@ class Stream(abc.ABC):
     margin: float
     unit: str = ""
     criterion: str | None = None
+    may_be_better: bool = False
+    """Whether being better in it is a reason to prefer a version."""
 
     def differences(self, blocks: Sequence[Block]) -> Floats:
         """Return the number of each block that has one, in order."""
@@ -120,6 +122,7 @@ def _asked(problem: Problem, signature: Signature, quality_margin: float) -> Ite
                 **facts,
                 margin=criterion.by if champion else quality_margin,
                 unit=metric.unit,
+                may_be_better=True,
                 of=criterion,
                 problem=problem,
                 signature=signature,
