@@ -5,17 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from mldeploy.cli._commands import (
-    assess,
-    history,
-    predict,
-    status,
-    validate,
-    verify,
-)
 from mldeploy.errors import MLDeployError
 
 USAGE_ERROR: Final = 2
@@ -37,9 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if it holds, 1 if it does not, 3 if the evidence is insufficient, 2 on any error.
     """
     options = _parser().parse_args(arguments)
-    command: Command = options.command
     try:
-        return command(options)
+        return _load(options.command)(options)
     except (MLDeployError, OSError) as error:
         print(f"mldeploy: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -56,27 +48,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = _command(commands, "assess", assess, "ask whether data may carry a problem")
+    one = _command(commands, "_commands:assess", "ask whether data may carry a problem")
     one.add_argument("data", type=Path, help="Parquet or CSV file")
     one.add_argument("--problem", help="name of a stated problem, or a JSON file")
     _report_options(one)
 
-    one = _command(commands, "validate", validate, "judge a version on labelled data")
+    one = _command(commands, "_commands:validate", "judge a version on labelled data")
     one.add_argument("version", help="NAME, NAME:NUMBER or NAME@ALIAS")
     one.add_argument("data", type=Path, help="Parquet or CSV file with the target")
     _report_options(one)
 
-    one = _command(commands, "status", status, "show problems, versions, aliases, deployments")
+    one = _command(commands, "_commands:status", "show problems, versions, aliases, deployments")
     one.add_argument("name", nargs="?", help="only this problem")
 
-    one = _command(commands, "history", history, "show who did what, when")
+    one = _command(commands, "_commands:history", "show who did what, when")
     one.add_argument("name", nargs="?", help="only this problem")
     one.add_argument("--limit", type=_count, default=50, help="events to show (50)")
 
-    one = _command(commands, "verify", verify, "check that everything is what was written")
+    one = _command(commands, "_commands:verify", "check that everything is what was written")
     one.add_argument("--head", type=Path, help="a head of the ledger that was kept elsewhere")
 
-    one = _command(commands, "predict", predict, "answer the rows of a file")
+    one = _command(commands, "_commands:predict", "answer the rows of a file")
     one.add_argument("version", help="NAME, NAME:NUMBER or NAME@ALIAS")
     one.add_argument("data", type=Path, help="Parquet or CSV file")
     one.add_argument("--out", type=Path, required=True, help="Parquet or CSV file to write")
@@ -91,14 +83,21 @@ def _count(text: str) -> int:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    run: Command,
-    what: str,
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], home: str, what: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=what, description=what)
-    parser.set_defaults(command=run)
+    """Add a command whose function, ``module:name``, is imported when it is run.
+
+    A server that needs no scikit-learn must not load it because some other command does.
+    """
+    parser = commands.add_parser(home.partition(":")[2], help=what, description=what)
+    parser.set_defaults(command=home)
     return parser
+
+
+def _load(home: str) -> Command:
+    module, _, name = home.partition(":")
+    command: Command = getattr(import_module(f"mldeploy.cli.{module}"), name)
+    return command
 
 
 def _report_options(parser: argparse.ArgumentParser) -> None:
