@@ -21,6 +21,9 @@ __all__ = [
     "InvalidDataError",
     "InvalidProblemError",
     "InvalidRowsError",
+    "JobChangedError",
+    "JobRunningError",
+    "JobUnfinishedError",
     "LedgerKeyError",
     "LiveVersionError",
     "MLDeployError",
@@ -274,6 +277,36 @@ class StepFailedError(MLDeployError, RuntimeError):
 
 class PredictionFailedError(MLDeployError, RuntimeError):
     """A model that raised on rows which its schema accepts."""
+
+
+class JobUnfinishedError(AlreadyExistsError):
+    """A target that an earlier job began and did not finish; it can be resumed."""
+
+    def __init__(self, target: object, *, place: object) -> None:
+        self.target, self.place = str(target), str(place)
+        super().__init__(
+            f"{target} was begun by a job that did not end, which is kept in {place}; pass "
+            "resume=True (--resume) to go on from there, or remove that to begin anew"
+        )
+
+
+class JobChangedError(MLDeployError, ValueError):
+    """A job that cannot be resumed, since it would mix what it was and what it is now."""
+
+    def __init__(self, target: object, *, changed: Sequence[str]) -> None:
+        self.target, self.changed = str(target), tuple(changed)
+        super().__init__(
+            f"the job that began {target} had another {', another '.join(self.changed)}; going "
+            "on would mix the two. Restore what it was, or remove the job to begin anew"
+        )
+
+
+class JobRunningError(MLDeployError, RuntimeError):
+    """A job that another process is working on."""
+
+    def __init__(self, place: object) -> None:
+        self.place = str(place)
+        super().__init__(f"another process is working on {place}; wait for it, or end it")
 
 
 class PredictionLogError(MLDeployError, OSError):

@@ -256,13 +256,17 @@ class Traffic:
         text = None if key is None else key_of(key)
         if text is None:
             return float(self._rng.random())
-        salted = f"{candidate.version}/{text}".encode()
-        digest = hashlib.blake2b(salted, digest_size=8).digest()
-        return int.from_bytes(digest, "big") / 2.0**64
+        return place_of(text, candidate.version)
 
     def _note(self, *predictors: Predictor) -> None:
         known = set(map(id, self._counters))
         self._counters += [p.counter for p in predictors if id(p.counter) not in known]
+
+
+def place_of(key: str, version: str) -> float:
+    """Return where a key stands in [0, 1): a candidate has those below its share."""
+    digest = hashlib.blake2b(f"{version}/{key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2.0**64
 
 
 def _quietly(answer: Callable[[], object]) -> None:
