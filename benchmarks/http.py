@@ -40,6 +40,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 
 from flights import load_flights
+from mldeploy.data import dataset_for
 from mldeploy.evidence import text_table
 from mldeploy.model import Bundle
 from mldeploy.problem import Criterion, Problem
