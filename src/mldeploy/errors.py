@@ -190,6 +190,16 @@ class UntrustedTypesError(MLDeployError, PermissionError):
         )
 
 
+class NotCompilableError(MLDeployError, TypeError):
+    """A model with steps that no compiler knows; `steps` says which, and why."""
+
+    def __init__(self, *, steps: Sequence[str]) -> None:
+        self.steps = tuple(steps)
+        super().__init__(
+            f"this model cannot be compiled ({'; '.join(self.steps)}); the original serves instead"
+        )
+
+
 class IntegrityError(MLDeployError, ValueError):
     """Stored bytes or rows that are not what was written."""
 
