@@ -1,0 +1,133 @@
+"""Trees of any depth, walked level by level with many rows at once."""
+
+from __future__ import annotations
+
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mldeploy.model.compiled._kernel import Floats
+from mldeploy.model.compiled._trees_codes import Coder
+from mldeploy.model.compiled._trees_forest import Forest
+from mldeploy.model.compiled._trees_sum import Sums
+
+_LEVELS_BEFORE_CLEARING: Final = 6
+_LEVELS_BETWEEN_CLEARING: Final = 3
+
+
+@final
+class Walk:
+    """Find the leaves of a forest by going down one tree after the other."""
+
+    def __init__(self, forest: Forest) -> None:
+        self._sums = Sums(forest)
+        self._expansion = Expansion(forest, missing=True)
+        n_trees, n_nodes = forest.n_trees, len(forest.columns)
+        n_slots = n_trees + 2 * n_nodes
+        children = np.concatenate(
+            [forest.roots, np.stack([forest.right, forest.left], axis=1).ravel()]
+        )
+        """Roots first, then the two children of each node, right before left."""
+        inner = np.flatnonzero(children >= 0)
+        nodes = children[inner]
+        self._next = np.arange(n_slots)
+        self._next[inner] = n_trees + 2 * nodes
+        self._column = np.zeros(n_slots, np.intp)
+        self._column[inner] = self._expansion.columns[nodes]
+        self._threshold = np.full(n_slots, np.nan)
+        self._threshold[inner] = self._expansion.thresholds[nodes]
+        self._leaf = np.where(children < 0, ~children, 0).astype(np.intp)
+        self._depths = np.zeros(n_trees, np.int64)
+        for level in forest.levels():
+            self._depths[forest.tree_of_node[level]] += 1
+        self._values = forest.values
+        self._base = forest.base
+
+    def __call__(self, X: Floats) -> npt.NDArray[np.floating[Any]]:
+        """Return the sums of the leaves that the rows reach."""
+        X = self._expansion(X)
+        n_rows, n_columns = X.shape
+        sums = np.repeat(self._base[None, :], n_rows, axis=0)
+        n_outputs, width = len(self._base), self._values.shape[1]
+        flat, offsets = X.ravel(), np.arange(n_rows) * n_columns
+        for tree, depth in enumerate(self._depths.tolist()):
+            leaves = self._leaf.take(self._go_down(tree, depth, flat, offsets))
+            if width == n_outputs:
+                sums += self._values.take(leaves, axis=0)
+            else:
+                sums[:, tree % n_outputs] += self._values[:, 0].take(leaves)
+        return self._sums.divided(sums)
+
+    def _go_down(
+        self, tree: int, depth: int, flat: Floats, offsets: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.intp]:
+        """Return where each row ends; leaves lead to themselves, and are left out now and then."""
+        slots = np.full(len(offsets), tree)
+        ended = slots
+        rows: npt.NDArray[np.intp] | None = None
+        for level in range(depth):
+            at = self._column.take(slots)
+            at += offsets
+            goes_left = flat.take(at) <= self._threshold.take(slots)
+            below = self._next.take(slots)
+            clears = level >= _LEVELS_BEFORE_CLEARING and level % _LEVELS_BETWEEN_CLEARING == 0
+            on = np.flatnonzero(below != slots) if clears else None
+            below += goes_left
+            if on is None:
+                slots = below
+                continue
+            if rows is None:
+                ended, rows = below, on
+            else:
+                ended[rows] = below
+                rows = rows[on]
+            slots, offsets = below.take(on), offsets.take(on)
+        if rows is None:
+            return slots
+        ended[rows] = slots
+        return ended
+
+
+@final
+class Expansion:
+    """Columns made such that every node asks only whether a number is at most its threshold.
+
+    A node that sends missing values left asks a copy of its column in which they are the lowest
+    number; a node with a set asks a column of its own, 0 for codes in the set and 1 for others.
+    """
+
+    def __init__(self, forest: Forest, *, missing: bool) -> None:
+        n_inputs = forest.n_inputs
+        self.columns = forest.columns.astype(np.intp)
+        self.thresholds = forest.thresholds.copy()
+        numeric = forest.sets < 0
+        left = numeric & forest.missing_left & missing
+        self._copied = np.unique(forest.columns[left])
+        copy_of = np.zeros(n_inputs, np.intp)
+        copy_of[self._copied] = n_inputs + np.arange(len(self._copied))
+        self.columns[left] = copy_of[forest.columns[left]]
+        asked, numbers = np.unique(forest.sets[~numeric], return_inverse=True)
+        self.columns[~numeric] = n_inputs + len(self._copied) + numbers
+        self.thresholds[~numeric] = 0.5
+        self._sets: list[tuple[int, npt.NDArray[np.float64]]] = []
+        column_of = dict(zip(forest.sets.tolist(), forest.columns.tolist(), strict=True))
+        for number in asked.tolist():
+            outside = (~forest.set_of(number)).astype(np.float64)
+            self._sets.append((column_of[number], outside))
+        self._coders = {c: Coder(forest.edges_of(c)) for c in sorted({c for c, _ in self._sets})}
+        self.n_columns = n_inputs + len(self._copied) + len(self._sets)
+
+    def __call__(self, X: Floats) -> Floats:
+        """Return the columns that the nodes ask, contiguous; `X` itself if these are all."""
+        if self.n_columns == X.shape[1]:
+            return X
+        out = np.empty((len(X), self.n_columns))
+        n_inputs = X.shape[1]
+        out[:, :n_inputs] = X
+        for at, column in enumerate(self._copied, start=n_inputs):
+            out[:, at] = np.where(np.isnan(X[:, column]), -np.inf, X[:, column])
+        codes = {c: coder(np.ascontiguousarray(X[:, c])) for c, coder in self._coders.items()}
+        for at, (column, outside) in enumerate(self._sets, start=n_inputs + len(self._copied)):
+            out[:, at] = outside.take(codes[column])
+        return out
