@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,15 @@ def kernel_of(estimator: Any, n_inputs: int) -> TreeKernel | None:
     source = _Source(estimator, n_inputs)
     trees = [source.tree(p) for members in estimator._predictors for p in members]
     return tree_kernel(trees, n_inputs=n_inputs, base=estimator._baseline_prediction.ravel())
+
+
+def transform_of(estimator: Any) -> Literal["identity", "logistic", "softmax", "exp"] | None:
+    """Return what turns the raw score into what the estimator predicts; None if it is another."""
+    if type(estimator) is HistGradientBoostingClassifier:
+        return "logistic" if len(estimator.classes_) == 2 else "softmax"
+    if type(estimator) is HistGradientBoostingRegressor:
+        return "exp" if estimator.loss in ("poisson", "gamma") else "identity"
+    return None
 
 
 class _Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,17 @@ def kernel_of(estimator: Any, n_inputs: int) -> TreeKernel | None:
     if type(estimator) is AdaBoostClassifier:
         return _adaptive(estimator, n_inputs)
     return None
+
+
+def transform_of(estimator: Any) -> Literal["identity", "logistic", "logistic of twice", "softmax", "votes"]:
+    """Return what turns the kernel's answer into what the estimator predicts."""
+    if type(estimator) is AdaBoostClassifier:
+        return "votes"
+    if type(estimator) is not GradientBoostingClassifier:
+        return "identity"
+    if estimator.loss == "exponential":
+        return "logistic of twice"
+    return "logistic" if len(estimator.classes_) == 2 else "softmax"
 
 
 def _averaged(estimator: Any, members: Sequence[Any], n_inputs: int) -> TreeKernel:
