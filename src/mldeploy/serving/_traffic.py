@@ -27,7 +27,7 @@ Anything = TypeVar("Anything")
 
 @final
 @dataclass(frozen=True)
-class _Split:
+class Split:
     """Who answers: swapped as one reference, so that no request sees half a change."""
 
     champion: Predictor
@@ -63,7 +63,7 @@ class Traffic:
     def __init__(
         self, champion: Predictor, *, random_state: int = 0, later: Later = _at_once
     ) -> None:
-        self._split = _Split(champion)
+        self._split = Split(champion)
         self._counters: list[Counter] = [champion.counter]
         self._refused = Counter()
         self._rng = np.random.default_rng(random_state)
@@ -101,10 +101,14 @@ class Traffic:
         """Label of the champion."""
         return self._split.champion.version
 
+    def now(self) -> Split:
+        """Return who answers at this moment, as one value that does not change."""
+        return self._split
+
     def serve(self, champion: Predictor) -> None:
         """Let one version answer everything from now on."""
         self._note(champion)
-        self._split = _Split(champion)
+        self._split = Split(champion)
 
     def split(
         self,
@@ -128,7 +132,7 @@ class Traffic:
         if not 0 <= share <= 1:
             raise ValueError(f"{share=} is no share; pass a number from 0 to 1")
         self._note(champion, candidate)
-        self._split = _Split(champion, candidate, share, is_shadow)
+        self._split = Split(champion, candidate, share, is_shadow)
 
     @property
     def counts(self) -> Counts:
