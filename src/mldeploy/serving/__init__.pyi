@@ -1,19 +1,28 @@
 from ._answers import Answer, Answered, Answers
 from ._batch import PredictionBatch, logged_name
 from ._batcher import Batcher
+from ._bulk import score_table
+from ._bulk_log import BulkLog
+from ._bulk_sql import SqlTable
+from ._bulk_summary import BulkSummary
 from ._compact import compact
 from ._counts import Counts
+from ._frame import Loggable
+from ._observers import Observer
+from ._on_full import DropNewest, Refuse, Wait
 from ._one_row import LoggedRow
 from ._parquet_log import ParquetLog
 from ._predictor import Predictor
+from ._privacy import ColumnRule, DropColumn, HashColumn
 from ._read import read_log
 from ._request import Asked
+from ._retention import Expired, Retention, expire
 from ._row import PlainRows
 from ._scored import scored_rows_of
 from ._segments import Partition
 from ._sink import MemoryLog, PredictionSink, SupportsReading
 from ._traffic import Traffic
-from ._writer import DropNewest, Wait
+from ._upkeep import Upkept
 
 __all__ = [
     "Answer",
@@ -21,21 +30,35 @@ __all__ = [
     "Answers",
     "Asked",
     "Batcher",
+    "BulkLog",
+    "BulkSummary",
+    "ColumnRule",
     "Counts",
+    "DropColumn",
     "DropNewest",
+    "Expired",
+    "HashColumn",
+    "Loggable",
     "LoggedRow",
     "MemoryLog",
+    "Observer",
     "ParquetLog",
     "Partition",
     "PlainRows",
     "PredictionBatch",
     "PredictionSink",
     "Predictor",
+    "Refuse",
+    "Retention",
+    "SqlTable",
     "SupportsReading",
     "Traffic",
+    "Upkept",
     "Wait",
     "compact",
+    "expire",
     "logged_name",
     "read_log",
+    "score_table",
     "scored_rows_of",
 ]
