@@ -32,6 +32,7 @@ __all__ = [
     "NotMeasurableError",
     "PredictionFailedError",
     "PredictionLogError",
+    "PredictionLogFullError",
     "PromotionError",
     "SchemaMismatchError",
     "SerializationError",
@@ -321,6 +322,10 @@ class JobRunningError(MLDeployError, RuntimeError):
 
 class PredictionLogError(MLDeployError, OSError):
     """Predictions that could not be written down, or a log that is closed."""
+
+
+class PredictionLogFullError(PredictionLogError):
+    """A log whose buffer has no room and whose policy is to refuse; nothing was taken."""
 
 
 class MissingExtraError(MLDeployError, ImportError):

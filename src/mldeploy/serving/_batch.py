@@ -116,7 +116,7 @@ class PredictionBatch:
 
     def to_frame(self) -> pl.DataFrame:
         """Return the batch as rows of the prediction log; see `read_log`."""
-        return frame_of([self])
+        return frame_of_batches([self])
 
 
 def logged_name(feature: str) -> str:
@@ -130,7 +130,7 @@ def logged_name(feature: str) -> str:
     return f"feature.{feature}" if feature in LOG_SCHEMA else feature
 
 
-def frame_of(batches: Sequence[PredictionBatch]) -> pl.DataFrame:
+def frame_of_batches(batches: Sequence[PredictionBatch]) -> pl.DataFrame:
     """Return batches as one table; alike ones are joined before they become columns."""
     alike: dict[object, list[PredictionBatch]] = defaultdict(list)
     for batch in batches:

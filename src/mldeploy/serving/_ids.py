@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,15 +31,11 @@ def new_ids(times: npt.NDArray[np.datetime64]) -> list[str]:
     >>> new_ids(np.array(["2013-01-01T05:15"], dtype="datetime64[us]"))[0][:13]
     '013bf488bc207'
     """
-    stamps = (times.astype("datetime64[ms]").astype(np.int64) & (2**48 - 1)).tolist()
-    digits = os.urandom(10 * len(stamps)).hex()
+    stamps = (times.astype("datetime64[ms]").astype(np.int64) & _STAMP).tolist()
     return [
-        f"{stamp:012x}7{digits[i : i + 3]}{_VARIANT[digits[i + 3]]}{digits[i + 4 : i + 19]}"
-        for stamp, i in zip(stamps, range(0, 20 * len(stamps), 20), strict=True)
+        f"{stamp:012x}{tail}"
+        for stamp, tail in zip(stamps, _random_tails(len(stamps)), strict=True)
     ]
-
-
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
 def new_id(microseconds: int) -> str:
@@ -54,6 +51,26 @@ def new_id(microseconds: int) -> str:
     >>> new_id(1_357_017_300_000_000)[:13]
     '013bf488bc207'
     """
-    digits = os.urandom(10).hex()
-    stamp = (microseconds // 1000) & (2**48 - 1)
-    return f"{stamp:012x}7{digits[:3]}{_VARIANT[digits[3]]}{digits[4:19]}"
+    try:
+        return f"{microseconds // 1000 & _STAMP:012x}{_tails.pop()}"
+    except IndexError:
+        _tails.extend(_random_tails(_AT_ONCE))
+        return new_id(microseconds)
+
+
+def _random_tails(n: int) -> list[str]:
+    """Return what follows the time: version, variant and 74 random bits."""
+    noise = np.frombuffer(os.urandom(10 * n), dtype=np.uint8).reshape(n, 10).copy()
+    noise[:, 0] = noise[:, 0] & 0x0F | 0x70
+    noise[:, 2] = noise[:, 2] & 0x3F | 0x80
+    digits = noise.tobytes().hex()
+    return [digits[i : i + 20] for i in range(0, 20 * n, 20)]
+
+
+_STAMP: Final = 2**48 - 1
+_AT_ONCE: Final = 256
+_tails: Final[list[str]] = []
+"""Drawn ahead, since asking the system costs more than all the rest; never shared by a fork."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_tails.clear)

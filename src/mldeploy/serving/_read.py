@@ -10,7 +10,9 @@ import polars as pl
 
 from mldeploy.errors import InvalidDataError
 from mldeploy.serving._batch import LOG_SCHEMA, stack
-from mldeploy.serving._compact import live_segments
+from mldeploy.serving._compact import list_segments
+from mldeploy.serving._durable_journal import journals
+from mldeploy.serving._durable_settle import rows_of, segments_of
 from mldeploy.serving._segments import folders
 
 _ATTEMPTS: Final = 5
@@ -24,6 +26,9 @@ def read_log(
     end: datetime | None = None,
 ) -> pl.DataFrame:
     """Read the predictions with start ≤ time < end; only the folders of that time are opened.
+
+    Rows that a durable log has acknowledged are found at once, whether they are Parquet yet or
+    not, and also after the process was killed.
 
     Parameters
     ----------
@@ -58,19 +63,49 @@ def read_log(
     if end is not None:
         inside = inside & (pl.col("time") < end)
     for attempt in range(_ATTEMPTS):
-        paths = [
-            path
-            for folder in folders(Path(root), deployment=deployment, start=start, end=end)
-            for path in live_segments(folder)
-        ]
-        if not paths:
-            break
         try:
-            return _scan(paths, inside).sort("time", "prediction_id")
-        except FileNotFoundError:  # a compaction replaced files after they were listed
+            tables = _tables(Path(root), deployment, start, end, inside)
+        except FileNotFoundError:  # files were replaced after they were listed
             if attempt + 1 == _ATTEMPTS:
                 raise
-    return pl.DataFrame(schema=LOG_SCHEMA)
+        else:
+            break
+    if not tables:
+        return pl.DataFrame(schema=LOG_SCHEMA)
+    return stack(tables).sort("time", "prediction_id")
+
+
+def _tables(
+    root: Path,
+    deployment: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    inside: pl.Expr,
+) -> list[pl.DataFrame]:
+    """Return rows from Parquet, and from journals whatever is not Parquet yet.
+
+    Journals are listed first. If they are still there after the files were listed, then no file
+    of theirs was merged and forgotten meanwhile, and the listing tells which of their rows count.
+    """
+    found = [
+        (path, name, rows.filter(inside), owner)
+        for owner, path, name in journals(root, deployment)
+        if (rows := rows_of(path)) is not None
+    ]
+    listings = {
+        folder.path: list_segments(folder)
+        for folder in folders(root, deployment=deployment, start=start, end=end)
+    }
+    paths = [path for listing in listings.values() for path in listing.live]
+    tables = [_scan(paths, inside)] if paths else []
+    for path, name, rows, owner in found:
+        if not path.exists():
+            raise FileNotFoundError(path)
+        for segment in segments_of(rows, root=root, deployment=owner, name=name):
+            listing = listings.get(segment.path.parent)
+            if listing is None or segment.path.name not in listing.names:
+                tables.append(segment.rows)
+    return tables
 
 
 def _scan(paths: list[Path], inside: pl.Expr) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import io
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,12 @@ from urllib.parse import quote, unquote
 import polars as pl
 
 _DEPLOYMENT: Final = "deployment="
+
+DROPPED_SO_FAR: Final = "mldeploy.dropped"
+"""Fact in a file's metadata: rows that its writer had dropped when the file was written."""
+
+_STRETCH: Final = "\0stretch"
+"""A column that no feature can be called."""
 
 
 @final
@@ -57,27 +63,32 @@ class Folder:
         return sorted(p for p in self.path.glob("*.parquet") if not p.name.startswith("."))
 
 
+def home_of(root: Path, deployment: str) -> Path:
+    """Return the folder of a deployment."""
+    return root / (_DEPLOYMENT + quote(deployment, safe=""))
+
+
 def folder_of(root: Path, deployment: str, partition: Partition, start: datetime) -> Path:
     """Return the folder for predictions of a deployment at a time."""
-    name = f"{partition}={start.strftime(partition.pattern)}"
-    return root / (_DEPLOYMENT + quote(deployment, safe="")) / name
+    return home_of(root, deployment) / f"{partition}={start.strftime(partition.pattern)}"
+
+
+def homes(root: Path, deployment: str | None) -> list[tuple[str, Path]]:
+    """Return name and folder of one deployment, or of all."""
+    if deployment is not None:
+        path = home_of(root, deployment)
+        return [(deployment, path)] if path.is_dir() else []
+    found = [path for path in sorted(root.glob(f"{_DEPLOYMENT}*")) if path.is_dir()]
+    return [(unquote(path.name.removeprefix(_DEPLOYMENT)), path) for path in found]
 
 
 def folders(
     root: Path, *, deployment: str | None, start: datetime | None, end: datetime | None
 ) -> Iterator[Folder]:
     """Yield the folders that may hold predictions with start ≤ time < end, in order of name."""
-    wanted = "*" if deployment is None else quote(deployment, safe="")
-    parents = (
-        [p for p in sorted(root.glob(f"{_DEPLOYMENT}*")) if p.is_dir()]
-        if deployment is None
-        else [root / (_DEPLOYMENT + wanted)]
-    )
-    for parent in parents:
-        if not parent.is_dir():
-            continue
-        for path in sorted(parent.iterdir()):
-            folder = _folder(path, unquote(parent.name.removeprefix(_DEPLOYMENT)))
+    for name, home in homes(root, deployment):
+        for path in sorted(home.iterdir()):
+            folder = _folder(path, name)
             if folder is None or (end is not None and folder.start >= end):
                 continue
             if start is None or folder.end > start:
@@ -115,6 +126,27 @@ class Segment:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def cut(
+    rows: pl.DataFrame,
+    *,
+    root: Path,
+    deployment: str,
+    partition: Partition,
+    name: Callable[[], str],
+) -> list[Segment]:
+    """Return rows as segments, one for each folder that they belong to, named in turn."""
+    length = "1h" if partition is Partition.HOUR else "1d"
+    stretch = pl.col("time").dt.truncate(length).alias(_STRETCH)
+    parts = rows.with_columns(stretch).partition_by(_STRETCH, maintain_order=True)
+    return [
+        Segment(
+            path=folder_of(root, deployment, partition, part[_STRETCH][0]) / name(),
+            rows=part.drop(_STRETCH),
+        )
+        for part in parts
+    ]
 
 
 def new_name(kind: str, number: int) -> str:

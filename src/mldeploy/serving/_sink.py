@@ -9,7 +9,8 @@ from typing import Protocol, final, runtime_checkable
 import polars as pl
 
 from mldeploy.errors import PredictionLogError
-from mldeploy.serving._batch import LOG_SCHEMA, PredictionBatch, frame_of
+from mldeploy.serving._batch import LOG_SCHEMA
+from mldeploy.serving._frame import Loggable, frame_of
 
 
 class PredictionSink(Protocol):
@@ -24,8 +25,8 @@ class PredictionSink(Protocol):
         """Number of rows that were not kept, since the sink was made."""
         ...
 
-    def write(self, batch: PredictionBatch) -> None:
-        """Take a batch; called from any thread."""
+    def write(self, batch: Loggable) -> None:
+        """Take a `PredictionBatch` or a `LoggedRow`; called from any thread."""
         ...
 
     def flush(self, timeout: timedelta | None = None) -> None:
@@ -66,7 +67,7 @@ class MemoryLog:
         if capacity_rows is not None and capacity_rows < 1:
             raise ValueError(f"{capacity_rows=} keeps nothing; pass at least 1, or None")
         self._capacity = capacity_rows
-        self._batches: list[PredictionBatch] = []
+        self._batches: list[Loggable] = []
         self._lock = threading.Lock()
         self._n_rows = 0
         self._dropped = 0
@@ -77,7 +78,7 @@ class MemoryLog:
         """Number of rows that found no room."""
         return self._dropped
 
-    def write(self, batch: PredictionBatch) -> None:
+    def write(self, batch: Loggable) -> None:
         """Take a batch, or as much of it as there is room for."""
         with self._lock:
             if self._closed:
