@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from mldeploy.cli._store import find_version, open_store
 from mldeploy.cli._tables import must_be_writable, read_table, write_table
 from mldeploy.errors import InvalidDataError, InvalidProblemError, NotFoundError
 from mldeploy.evidence import Report, Verdict, html_fragment, html_page, text_table
@@ -18,15 +16,12 @@ from mldeploy.registry import CHAMPION, ModelVersion
 from mldeploy.serving import ParquetLog, Predictor, Wait
 from mldeploy.store import Damage, Head, Store
 
-_VERSION: Final = re.compile(
-    r"(?P<name>[^:@]+)(?::(?P<number>[1-9][0-9]{0,8})|@(?P<alias>[^:@]+))?", flags=re.ASCII
-)
 EXIT_CODES: Final = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INSUFFICIENT: 3}
 
 
 def assess(options: argparse.Namespace) -> int:
     """Ask whether data may carry a problem."""
-    with _open(options.store) as store:
+    with open_store(options.store) as store:
         problem = _problem(store, options.problem)
         project = Project(problem, store=store)
         return _show(project.assess(read_table(options.data)).report, options)
@@ -34,15 +29,15 @@ def assess(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Judge a version on labelled data."""
-    with _open(options.store) as store:
-        project, version = _find(store, options.version)
+    with open_store(options.store) as store:
+        project, version = find_version(store, options.version)
         model = project.release(version).model
         return _show(project.validate(model, project.data(read_table(options.data))), options)
 
 
 def status(options: argparse.Namespace) -> int:
     """Show problems, versions, aliases and deployments."""
-    with _open(options.store) as store:
+    with open_store(options.store) as store:
         names = stated_names(store) if options.name is None else (options.name,)
         if not names:
             print(f"no problem was stated in {store.root} yet")
@@ -74,7 +69,7 @@ def _show_status(project: Project) -> None:
 
 def history(options: argparse.Namespace) -> int:
     """Show who did what, when."""
-    with _open(options.store) as store:
+    with open_store(options.store) as store:
         events = store.ledger.events()
         if options.name is not None:
             about = (options.name, f"{options.name}:", f"{options.name}@")
@@ -94,7 +89,7 @@ def verify(options: argparse.Namespace) -> int:
     known = None
     if options.head is not None:
         known = _head(options.head)
-    with _open(options.store) as store:
+    with open_store(options.store) as store:
         damages: tuple[Damage, ...] = store.verify(known_head=known)
         head = store.ledger.head()
     for damage in damages:
@@ -112,8 +107,8 @@ def predict(options: argparse.Namespace) -> int:
         if options.key not in table.columns:
             raise NotFoundError(f"{options.data} has no column {options.key!r}")
         keys = [str(key) for key in table[options.key].to_list()]
-    with _open(options.store) as store:
-        project, version = _find(store, options.version)
+    with open_store(options.store) as store:
+        project, version = find_version(store, options.version)
         model = project.release(version).model
         rows = table.select(c for c in table.columns if c in model.signature.features)
         with ParquetLog(store.predictions, f"batch-{version.number}", on_full=Wait()) as log:
@@ -126,15 +121,6 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _open(folder: Path) -> Iterator[Store]:
-    """Open a store that is there; asking a question must not make an empty one."""
-    if not (folder / "store.sqlite").exists():
-        raise NotFoundError(f"there is no store in {folder}; name its folder with --store")
-    with Store.open(folder) as store:
-        yield store
-
-
 def _problem(store: Store, named: str | None) -> Problem:
     if named is not None and named.endswith(".json"):
         try:
@@ -142,16 +128,6 @@ def _problem(store: Store, named: str | None) -> Problem:
         except (ValueError, TypeError) as error:
             raise InvalidProblemError(f"{named} states no problem: {error}") from error
     return stated_problem(store, named)
-
-
-def _find(store: Store, text: str) -> tuple[Project, ModelVersion]:
-    """Return the version that ``NAME``, ``NAME:NUMBER`` or ``NAME@ALIAS`` means."""
-    found = _VERSION.fullmatch(text)
-    if found is None:
-        raise NotFoundError(f"{text!r} names no version; write NAME, NAME:NUMBER or NAME@ALIAS")
-    name, number, alias = found["name"], found["number"], found["alias"]
-    project = Project(stated_problem(store, name), store=store)
-    return project, project.registry.get(name, int(number) if number else alias or CHAMPION)
 
 
 def _head(path: Path) -> Head:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -73,7 +74,27 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("data", type=Path, help="Parquet or CSV file")
     one.add_argument("--out", type=Path, required=True, help="Parquet or CSV file to write")
     one.add_argument("--key", help="column that says what each row is about")
+
+    one = _command(commands, "_bench:bench", "measure ways of hosting a version, and what fits")
+    one.add_argument("target", help="folder of a bundle, NAME, NAME:NUMBER or NAME@ALIAS")
+    one.add_argument("--seconds", type=float, default=2.0, help="length of each trial (2)")
+    one.add_argument(
+        "--connections", type=_count, nargs="+", default=[1, 8, 64], help="over HTTP (1 8 64)"
+    )
+    one.add_argument(
+        "--price", type=_price, action="append", default=[], metavar="NAME=PRICE",
+        help="what an hour of a machine costs; may be repeated",
+    )  # fmt: skip
+    one.add_argument("--trust", nargs="+", default=[], metavar="TYPE", help="types to trust")
+    one.add_argument("--out", type=Path, help="HTML or text file to write")
     return parser
+
+
+def _price(text: str) -> tuple[str, float]:
+    name, _, amount = text.rpartition("=")
+    if not name or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", amount):
+        raise argparse.ArgumentTypeError(f"{text!r} is no price; pass NAME=PRICE, as small=0.05")
+    return name, float(amount)
 
 
 def _count(text: str) -> int:
