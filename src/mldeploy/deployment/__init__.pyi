@@ -1,6 +1,8 @@
 from ._base import Deployer, Deployment, DeploymentStatus, Release, Tally
 from ._blocks import SHADOW
 from ._decision import Action, RolloutDecision, RolloutState, decide
+from ._hosting import Hosting, HostingComparison
+from ._hosting_compare import compare_hosting
 from ._in_process import InProcessDeployer, InProcessDeployment
 from ._rollout import ABTest, AllAtOnce, BlueGreen, Canary, Rollout, Shadow
 
@@ -13,6 +15,8 @@ __all__ = [
     "Deployer",
     "Deployment",
     "DeploymentStatus",
+    "Hosting",
+    "HostingComparison",
     "InProcessDeployer",
     "InProcessDeployment",
     "Release",
@@ -22,5 +26,6 @@ __all__ = [
     "SHADOW",
     "Shadow",
     "Tally",
+    "compare_hosting",
     "decide",
 ]

@@ -156,6 +156,9 @@ def _without_rows() -> Iterable[Metric]:
     yield _higher("row_count", lowest=0.0, **data)
     yield _higher("label_coverage", **data, **_share)
     yield _lower("model_size", unit="MB", **resource)
+    yield _lower("memory", unit="MB", **resource)
+    yield _lower("start_time", unit="s", **resource)
+    yield _lower("cost_per_million", **resource)
 
 
 @cache
