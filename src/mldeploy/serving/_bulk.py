@@ -14,7 +14,7 @@ import polars as pl
 from tqdm import tqdm
 
 from mldeploy._record import Clock, digest_of, utc_now
-from mldeploy.errors import InvalidRowsError, SchemaMismatchError
+from mldeploy.errors import SchemaMismatchError
 from mldeploy.serving._bulk_arms import Arms
 from mldeploy.serving._bulk_flow import overlapped, written_behind
 from mldeploy.serving._bulk_folder import FolderJournal, Quarantine, folder_for
@@ -234,7 +234,7 @@ class _Run:
         self.arms.count(piece.answers, refused=refused)
 
     def _explain(self, error: BaseException, *, start: int, done: Progress) -> None:
-        if isinstance(error, InvalidRowsError) and not done.next_row:
+        if isinstance(error, Exception) and not done.next_row:
             self.journal.forget()
             return
         error.add_note(

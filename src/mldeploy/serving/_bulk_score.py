@@ -183,8 +183,7 @@ class Scoring:
         rows: npt.NDArray[np.int64] | None,
         columns: pl.DataFrame,
     ) -> pl.DataFrame:
-        kept = piece.select(self.keep)
-        given = kept.get_columns() if rows is None else kept[rows].get_columns()
+        given = [piece[name] if rows is None else piece[name][rows] for name in self.keep]
         if keys is not None:
             given.append((keys if rows is None else keys[rows]).alias("key"))
         if self.deployment is not None:

@@ -14,7 +14,8 @@ import polars as pl
 from typing_extensions import override
 
 from mldeploy._record import digest_of
-from mldeploy.errors import DuplicateColumnsError, InvalidDataError
+from mldeploy.errors import InvalidDataError
+from mldeploy.serving._bulk_csv import csv_blocks, csv_header
 
 FORMATS: Final = {
     ".parquet": "parquet", ".pq": "parquet",
@@ -210,29 +211,6 @@ class _Sliced(Source):
             start = 0
 
 
-class _Streamed(Source):
-    """What can only be read from its beginning; a later stretch skips the rows before it."""
-
-    @abc.abstractmethod
-    def _rows(self) -> pl.LazyFrame:
-        """Return a query for all rows."""
-
-    @override
-    def nothing(self, columns: Sequence[str]) -> pl.DataFrame:
-        return self._rows().select(columns).head(0).collect()
-
-    @override
-    def pieces(self, columns: Sequence[str], *, start: int, n_rows: int) -> Iterator[pl.DataFrame]:
-        rows = self._rows().select(columns)
-        with unreadable_as_invalid(self.name):
-            yield from evenly(
-                (rows.slice(start) if start else rows).collect_batches(
-                    chunk_size=n_rows, maintain_order=True, engine="streaming"
-                ),
-                n_rows,
-            )
-
-
 def evenly(frames: Iterator[pl.DataFrame], n_rows: int) -> Iterator[pl.DataFrame]:
     """Yield the rows of frames of any height, exactly `n_rows` at a time but for the last."""
     waiting: list[pl.DataFrame] = []
@@ -251,7 +229,7 @@ def evenly(frames: Iterator[pl.DataFrame], n_rows: int) -> Iterator[pl.DataFrame
 
 @final
 @dataclass
-class _LocalText(_Streamed):
+class _LocalText(Source):
     """CSV files."""
 
     pattern: str
@@ -260,7 +238,8 @@ class _LocalText(_Streamed):
     _columns: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        headers = [_header(path) for path in self.paths]
+        with unreadable_as_invalid(self.pattern):
+            headers = [csv_header(path) for path in self.paths]
         for path, header in zip(self.paths, headers, strict=True):
             if header != headers[0]:
                 raise InvalidDataError(
@@ -285,25 +264,28 @@ class _LocalText(_Streamed):
         return None
 
     @override
+    def nothing(self, columns: Sequence[str]) -> pl.DataFrame:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+    @override
     def identity(self) -> dict[str, Any]:
         return {"files": _stats(self.paths)}
 
     @override
-    def _rows(self) -> pl.LazyFrame:
-        return _scan("csv", self.paths)
+    def pieces(self, columns: Sequence[str], *, start: int, n_rows: int) -> Iterator[pl.DataFrame]:
+        yield from evenly(self._blocks(columns, start), n_rows)
 
-
-def _header(path: Path) -> tuple[str, ...]:
-    with unreadable_as_invalid(str(path)):
-        header = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False)
-    names = tuple(str(name) for name in header.row(0)) if header.height else ()
-    if len(set(names)) != len(names):
-        raise DuplicateColumnsError(dict.fromkeys(n for n in names if names.count(n) > 1))
-    return names
+    def _blocks(self, columns: Sequence[str], start: int) -> Iterator[pl.DataFrame]:
+        for path in self.paths:
+            with unreadable_as_invalid(str(path)):
+                for block in csv_blocks(path, columns):
+                    if start < block.height:
+                        yield block.slice(start)
+                    start = max(0, start - block.height)
 
 
 @final
-class _Scanned(_Streamed):
+class _Scanned(Source):
     """Objects in a store, read by polars; credentials come from its options or environment."""
 
     def __init__(self, address: str, *, kind: str, options: dict[str, str]) -> None:
@@ -346,5 +328,17 @@ class _Scanned(_Streamed):
         return {"address": self._address, "rows": self._n_rows, "seen": digest_of(seen)}
 
     @override
+    def nothing(self, columns: Sequence[str]) -> pl.DataFrame:
+        return self._rows().select(columns).head(0).collect()
+
+    @override
+    def pieces(self, columns: Sequence[str], *, start: int, n_rows: int) -> Iterator[pl.DataFrame]:
+        rows = self._rows().select(columns)
+        with unreadable_as_invalid(self.name):
+            batches = (rows.slice(start) if start else rows).collect_batches(
+                chunk_size=n_rows, maintain_order=True, engine="streaming"
+            )
+            yield from evenly(batches, n_rows)
+
     def _rows(self) -> pl.LazyFrame:
         return _scan(self._kind, self._address, self._options)

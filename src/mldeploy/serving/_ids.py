@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -32,10 +33,8 @@ def new_ids(times: npt.NDArray[np.datetime64]) -> list[str]:
     '013bf488bc207'
     """
     stamps = (times.astype("datetime64[ms]").astype(np.int64) & _STAMP).tolist()
-    return [
-        f"{stamp:012x}{tail}"
-        for stamp, tail in zip(stamps, _random_tails(len(stamps)), strict=True)
-    ]
+    tails = _random_tails(len(stamps))
+    return [f"{stamp:012x}{tail}" for stamp, tail in zip(stamps, tails, strict=True)]
 
 
 def new_id(microseconds: int) -> str:
@@ -52,10 +51,15 @@ def new_id(microseconds: int) -> str:
     '013bf488bc207'
     """
     try:
-        return f"{microseconds // 1000 & _STAMP:012x}{_tails.pop()}"
+        return _time_digits(microseconds // 1000) + _tails.pop()
     except IndexError:
         _tails.extend(_random_tails(_AT_ONCE))
         return new_id(microseconds)
+
+
+@lru_cache(maxsize=64)
+def _time_digits(milliseconds: int) -> str:
+    return f"{milliseconds & _STAMP:012x}"
 
 
 def _random_tails(n: int) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from mldeploy.data import ColumnSchema, Schema
-from mldeploy.serving._batch import LOG_SCHEMA, PredictionBatch, logged_name, stack
+from mldeploy.serving._batch import LOG_SCHEMA, PredictionBatch, constant, logged_name, stack
 from mldeploy.serving._row import PlainRows
 
 
@@ -117,15 +117,13 @@ def _table(fields: Sequence[Sequence[Any]]) -> pl.DataFrame:
     ids, keys, times, deployments, versions, arms, predictions, scores, *rest = fields
     routes, latencies, errors, values, schemas = rest
     n = len(ids)
-    time = pl.Series("time", times, dtype=pl.Int64).cast(pl.Datetime("us"))
     columns = [
         pl.Series("prediction_id", ids, dtype=pl.String),
         _texts("key", keys),
-        time.dt.replace_time_zone("UTC"),
-        *(
-            pl.repeat(same[0], n, dtype=pl.String, eager=True).alias(name)
-            for name, same in (("deployment", deployments), ("version", versions), ("arm", arms))
-        ),
+        pl.Series("time", times, dtype=pl.Int64).cast(LOG_SCHEMA["time"]),
+        constant("deployment", deployments[0], n),
+        constant("version", versions[0], n),
+        constant("arm", arms[0], n),
         pl.Series("prediction", _plain(predictions)),
         _scores(scores),
         _texts("route", routes),
@@ -144,7 +142,7 @@ def _feature(column: ColumnSchema, values: Sequence[Any]) -> pl.Series:
 
 def _texts(name: str, values: Sequence[str | None]) -> pl.Series:
     if values.count(None) == len(values):
-        return pl.repeat(None, len(values), dtype=pl.String, eager=True).alias(name)
+        return constant(name, None, len(values))
     return pl.Series(name, values, dtype=pl.String)
 
 

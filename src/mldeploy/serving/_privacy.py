@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, final
 
 import polars as pl
 
-from mldeploy.serving._batch import LOG_SCHEMA
+from mldeploy.serving._batch import LOG_SCHEMA, constant
 
 _logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Protection:
 def _hashed(column: pl.Series, rule: HashColumn) -> pl.Series:
     distinct = column.drop_nulls().unique()
     if distinct.is_empty():
-        return pl.repeat(None, len(column), dtype=pl.String, eager=True).alias(column.name)
+        return constant(column.name, None, len(column))
     hashes = pl.Series([rule.of(value) for value in distinct.to_list()], dtype=pl.String)
     return column.replace_strict(distinct, hashes, default=None, return_dtype=pl.String)
 
