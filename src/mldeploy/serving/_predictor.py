@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from itertools import groupby
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
@@ -246,32 +245,37 @@ class Predictor:
         except InvalidDataError:
             self.counter.add(rejected=1)
             raise
-        log = partial(
-            LoggedRow,
-            deployment=self.deployment,
-            version=self.version,
-            arm=self.arm,
-            id=(identifier := new_id(asked)),
-            key=text,
-            time=asked,
-            values=values,
-            schema=self._schema,
-        )
+        identifier = new_id(asked)
         try:
             prediction, score = self._backend.one(values)
         except Exception as error:
             told = f"{type(error).__name__}: {error}"
-            self._sink.write(log(latency_s=perf_counter() - begin, error=told).batch())
+            self._log_one(identifier, text, asked, values, begin, error=told)
             self.counter.add(failed=1)
             raise self._told(1, told) from error
         route = self._routing.route_one(score if self._is_probabilistic else None)
-        self._sink.write(
-            log(
-                prediction=prediction, score=score, route=route, latency_s=perf_counter() - begin
-            ).batch()
-        )
+        self._log_one(identifier, text, asked, values, begin, prediction, score, route)
         self.counter.add(accepted=1)
         return Answered(identifier, self.version, prediction, score, route, text, asked)
+
+    def _log_one(
+        self,
+        identifier: str,
+        key: str | None,
+        asked: int,
+        values: Values,
+        begin: float,
+        prediction: Any = None,
+        score: Any = None,
+        route: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        self._sink.write(
+            LoggedRow(
+                *(self.deployment, self.version, self.arm, identifier, key, asked, values),
+                *(self._schema, perf_counter() - begin, prediction, score, route, error),
+            )
+        )
 
     def _at_length(
         self, row: Mapping[str, object], *, key: object, time: datetime | None, begin: float
