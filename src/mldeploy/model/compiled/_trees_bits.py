@@ -13,6 +13,7 @@ References
 from __future__ import annotations
 
 from bisect import bisect_left
+from math import isnan
 from typing import Any, Final, final
 
 import numpy as np
@@ -26,7 +27,7 @@ from mldeploy.model.compiled._trees_sum import Sums
 MAX_LEAVES: Final = 64
 _TREES_AT_ONCE: Final = 256
 _ROWS_AT_ONCE: Final = 512
-_ONE_BY_ONE: Final = 4
+_FEW_ROWS: Final = 16
 _Bits = npt.NDArray[Any]
 
 
@@ -52,8 +53,8 @@ class BitTables:
 
     def __call__(self, X: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return the sums of the leaves that the rows reach."""
-        if len(X) <= _ONE_BY_ONE:
-            return np.stack([self._one(row) for row in X.tolist()])
+        if len(X) <= _FEW_ROWS:
+            return self._few(X)
         out = self._sums.empty(len(X))
         codes = [coder(np.ascontiguousarray(X[:, c])) for c, coder in self._coded()]
         for start in range(0, len(X), _ROWS_AT_ONCE):
@@ -67,16 +68,23 @@ class BitTables:
     def _coded(self) -> list[tuple[int, Coder]]:
         return list(zip(self._columns, self._coders, strict=True))
 
-    def _one(self, row: list[float]) -> npt.NDArray[np.floating[Any]]:
-        rows = np.array(
-            [
+    def _few(self, X: Floats) -> npt.NDArray[np.floating[Any]]:
+        """Look up all columns at once; the codes by bisection, which for few is faster."""
+        if len(X) == 1:
+            codes = np.array(self._table_rows(X[0].tolist()), np.intp)
+            found = [chunk.leaves_of_few(codes) for chunk in self._chunks]
+            return self._sums.of_one(found[0] if len(found) == 1 else np.concatenate(found))
+        rows = np.array([self._table_rows(row) for row in X.tolist()], np.intp)
+        leaves = [chunk.leaves_of_few(rows) for chunk in self._chunks]
+        return self._sums(leaves[0] if len(leaves) == 1 else np.hstack(leaves))
+
+    def _table_rows(self, row: list[float]) -> list[int]:
+        if isnan(sum(row)):
+            return [
                 start + (bisect_left(edges, x) if (x := row[column]) == x else len(edges) + 1)
                 for column, start, edges in self._lists
-            ],
-            np.intp,
-        )
-        leaves = [chunk.leaves_of_one(rows) for chunk in self._chunks]
-        return self._sums.of_one(leaves[0] if len(leaves) == 1 else np.concatenate(leaves))
+            ]
+        return [start + bisect_left(edges, row[column]) for column, start, edges in self._lists]
 
 
 @final
@@ -115,12 +123,13 @@ class _Chunk:
     ) -> None:
         n_trees = min(_TREES_AT_ONCE, forest.n_trees - first)
         self._type = _word(int(forest.n_leaves[first : first + n_trees].max()))
+        self._one = self._type(1)
         self._firsts = positions.firsts[first : first + n_trees] - 1
         in_order = np.array_equal(positions.leaf_at, np.arange(len(positions.leaf_at)))
         self._leaf_at = None if in_order else positions.leaf_at
         inside = (positions.trees >= first) & (positions.trees < first + n_trees)
         nodes = np.flatnonzero(inside)
-        self._rows = np.zeros(n_rows, np.intp)
+        of_code = np.zeros(n_rows, np.intp)
         """Row of the table for each code of each column; row 0 excludes nothing."""
         self._used: list[tuple[int, Codes]] = []
         tables = [np.full((1, n_trees), ~self._type(0), self._type)]
@@ -131,11 +140,15 @@ class _Chunk:
                 continue
             table, rows = self._column(forest, positions, column, asking, first, n_trees)
             rows += n_tabled
-            self._rows[start : start + len(rows)] = rows
+            of_code[start : start + len(rows)] = rows
             self._used.append((number, rows))
             tables.append(table)
             n_tabled += len(table)
-        self._table = np.ascontiguousarray(np.concatenate(tables))
+        self._table = np.concatenate(tables)
+        if one_to_one := np.array_equal(of_code, np.arange(1, n_rows + 1)):
+            self._table = self._table[1:].copy()
+            self._used = [(number, rows - 1) for number, rows in self._used]
+        self._rows = None if one_to_one else of_code
 
     def _column(
         self,
@@ -165,10 +178,11 @@ class _Chunk:
             table[rows[out], trees[node]] &= right[node]
         return table, rows.astype(np.intp)
 
-    def leaves_of_one(self, rows: Codes) -> Codes:
-        """Return the leaf that one row reaches in each tree."""
-        remaining = np.bitwise_and.reduce(self._table.take(self._rows.take(rows), axis=0), axis=0)
-        return self._lowest(remaining, remaining - self._type(1))
+    def leaves_of_few(self, rows: Codes) -> Codes:
+        """Return the leaf in each tree; the codes of all columns are along the last axis."""
+        found = self._table.take(rows if self._rows is None else self._rows.take(rows), axis=0)
+        remaining = np.bitwise_and.reduce(found, axis=-2)
+        return self._lowest(remaining, remaining - self._one)
 
     def leaves(self, codes: list[Codes], *, n_rows: int) -> Codes:
         """Return the leaf that each row reaches in each tree; `codes` are by column."""
@@ -177,7 +191,7 @@ class _Chunk:
         for number, rows in self._used:
             self._table.take(rows.take(codes[number]), axis=0, out=scratch, mode="clip")
             np.bitwise_and(remaining, scratch, out=remaining)
-        np.subtract(remaining, self._type(1), out=scratch)
+        np.subtract(remaining, self._one, out=scratch)
         return self._lowest(remaining, scratch)
 
     def _lowest(self, remaining: _Bits, less_one: _Bits) -> Codes:

@@ -12,6 +12,7 @@ from mldeploy.model.compiled._kernel import Floats
 Codes = npt.NDArray[np.intp]
 
 _FEW_EDGES: Final = 4
+_FEW_NUMBERS: Final = 256
 _MAX_STEPS: Final = 4
 _MAX_CELLS: Final = 1 << 14
 
@@ -46,7 +47,7 @@ class Coder:
     def __call__(self, x: Floats) -> Codes:
         """Return the codes of a contiguous column; NaN has one of its own, the largest."""
         codes: Any
-        if self._table is None:
+        if self._table is None or len(x) < _FEW_NUMBERS:
             codes = np.searchsorted(self._edges, x)
             missing = np.isnan(x)
         else:

@@ -38,7 +38,7 @@ class OnnxTrees:
     def __call__(self, X: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return the sums of the leaves that the rows reach."""
         leaves = self._session(self._expansion(X)).astype(np.intp)
-        return self._sums.of_one(leaves[0])[None, :] if len(X) == 1 else self._sums(leaves)
+        return self._sums.of_one(leaves[0]) if len(leaves) == 1 else self._sums(leaves)
 
 
 def ensemble(forest: Forest, expansion: Expansion) -> bytes:

@@ -25,31 +25,34 @@ class Sums:
         self._divides = bool(self._divisor != 1)
         self._n_outputs = forest.n_outputs
         self._flat = forest.values[:, 0].copy() if forest.width == 1 else None
+        self._has_base = bool(self._base.any())
         self._values = forest.values
 
     def empty(self, n_rows: int) -> Values:
         """Return an array for the sums of so many rows."""
         return np.empty((n_rows, self._n_outputs), self._base.dtype)
 
-    def of_one(self, leaves: npt.NDArray[np.intp]) -> Values:
-        """Return the sums of one row, for its leaf in each tree."""
-        rounds = self._rounds(leaves)
-        rounds[0] += self._base
-        sums: Values = np.add.accumulate(rounds, axis=0)[-1]
-        return sums / self._divisor if self._divides else sums
-
     def __call__(self, leaves: npt.NDArray[np.intp]) -> Values:
-        """Return the sums of many rows, for leaves of shape (n_rows, n_trees)."""
-        rounds = self._rounds(leaves)
-        rounds = rounds.reshape(len(leaves), -1, self._n_outputs)
-        rounds[:, 0] += self._base
-        np.add.accumulate(rounds, axis=1, out=rounds)
-        return self.divided(rounds[:, -1])
+        """Return the sums of rows, for leaves of shape (n_rows, n_trees)."""
+        if self._flat is None:
+            rounds = self._values.take(leaves, axis=0)
+        else:
+            rounds = self._flat.take(leaves)
+            rounds.shape = (len(leaves), -1, self._n_outputs)
+        if self._has_base:
+            rounds[:, 0] += self._base
+        sums: Values = np.add.accumulate(rounds, axis=1)[:, -1]
+        return self.divided(sums)
+
+    def of_one(self, leaves: npt.NDArray[np.intp]) -> Values:
+        """Return the sums of one row, of shape (1, n_outputs), for leaves of shape (n_trees,)."""
+        if self._flat is None or self._n_outputs > 1:
+            return self(leaves[None])
+        values = self._flat.take(leaves)
+        if self._has_base:
+            values[0] += self._base[0]
+        return self.divided(np.add.accumulate(values)[-1:, None])
 
     def divided(self, sums: Values) -> Values:
         """Return sums divided as the forest says."""
         return sums / self._divisor if self._divides else sums
-
-    def _rounds(self, leaves: npt.NDArray[np.intp]) -> Values:
-        taken = self._flat.take(leaves) if self._flat is not None else self._values.take(leaves, axis=0)
-        return taken.reshape(-1, self._n_outputs)

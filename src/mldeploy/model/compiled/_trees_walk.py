@@ -47,12 +47,14 @@ class Walk:
     def __call__(self, X: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return the sums of the leaves that the rows reach."""
         X = self._expansion(X)
-        n_rows, n_columns = X.shape
+        n_rows = len(X)
         sums = np.repeat(self._base[None, :], n_rows, axis=0)
         n_outputs, width = len(self._base), self._values.shape[1]
-        flat, offsets = X.ravel(), np.arange(n_rows) * n_columns
+        flat, numbers = X.T.ravel(), np.arange(n_rows)
+        columns, buffers = self._column * n_rows, _Buffers(n_rows)
         for tree, depth in enumerate(self._depths.tolist()):
-            leaves = self._leaf.take(self._go_down(tree, depth, flat, offsets))
+            buffers.slots.fill(tree)
+            leaves = self._leaf.take(self._go_down(depth, columns, flat, numbers, buffers))
             if width == n_outputs:
                 sums += self._values.take(leaves, axis=0)
             else:
@@ -60,33 +62,40 @@ class Walk:
         return self._sums.divided(sums)
 
     def _go_down(
-        self, tree: int, depth: int, flat: Floats, offsets: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.intp]:
-        """Return where each row ends; leaves lead to themselves, and are left out now and then."""
-        slots = np.full(len(offsets), tree)
-        ended = slots
-        rows: npt.NDArray[np.intp] | None = None
+        self, depth: int, columns: _Places, flat: Floats, numbers: _Places, buffers: _Buffers
+    ) -> _Places:
+        """Return where each row ends; those in leaves, which lead to themselves, are left out."""
+        slots, rows, ended = buffers.slots, numbers, buffers.ended
         for level in range(depth):
-            at = self._column.take(slots)
-            at += offsets
-            goes_left = flat.take(at) <= self._threshold.take(slots)
-            below = self._next.take(slots)
+            n = len(rows)
+            at, below, left = buffers.at[:n], buffers.below[:n], buffers.left[:n]
+            columns.take(slots, out=at, mode="clip")
+            at += rows
+            flat.take(at, out=buffers.x[:n], mode="clip")
+            self._threshold.take(slots, out=buffers.threshold[:n], mode="clip")
+            np.less_equal(buffers.x[:n], buffers.threshold[:n], out=left)
+            self._next.take(slots, out=below, mode="clip")
             clears = level >= _LEVELS_BEFORE_CLEARING and level % _LEVELS_BETWEEN_CLEARING == 0
             on = np.flatnonzero(below != slots) if clears else None
-            below += goes_left
-            if on is None:
-                slots = below
-                continue
-            if rows is None:
-                ended, rows = below, on
-            else:
-                ended[rows] = below
-                rows = rows[on]
-            slots, offsets = below.take(on), offsets.take(on)
-        if rows is None:
-            return slots
+            np.add(below, left, out=slots)
+            if on is not None:
+                ended[rows] = slots
+                slots, rows = slots.take(on), rows.take(on)
         ended[rows] = slots
         return ended
+
+
+_Places = npt.NDArray[np.intp]
+
+
+@final
+class _Buffers:
+    """Memory for one level, used again for the next: allocating it takes longer than a level."""
+
+    def __init__(self, n_rows: int) -> None:
+        self.slots, self.ended, self.at, self.below = np.empty((4, n_rows), np.intp)
+        self.x, self.threshold = np.empty((2, n_rows))
+        self.left = np.empty(n_rows, bool)
 
 
 @final
