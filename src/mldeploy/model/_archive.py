@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mldeploy.errors import IntegrityError
 
@@ -54,6 +55,29 @@ def read_members(content: bytes, *, max_bytes: int, max_schema_bytes: int) -> di
                 left -= len(array)
                 _require_plain_array(array, f"{name}/{inner}")
     return members
+
+
+def read_arrays(content: bytes, *, max_bytes: int) -> dict[str, npt.NDArray[Any]]:
+    """Read an archive of plain arrays by name, after the sizes that it declares were judged.
+
+    Raises
+    ------
+    IntegrityError
+        If it is no plain zip archive of arrays, or would take more memory than allowed.
+    """
+    if not content.startswith(_MAGIC):
+        raise refuse("its arrays are in no zip file")
+    arrays = {}
+    for name, member in _read(content, max_bytes=max_bytes, name="the archive").items():
+        if not _MEMBER.fullmatch(name) or not name.endswith(".npy"):
+            raise refuse(f"it holds a member called {name[:80]!r}")
+        _require_plain_array(member, name)
+        try:
+            array = np.load(io.BytesIO(member), allow_pickle=False)
+        except (*_DAMAGED, TypeError, SyntaxError, MemoryError) as error:
+            raise refuse(f"{name} is no array: {error}") from error
+        arrays[name.removesuffix(".npy")] = array
+    return arrays
 
 
 def write_members(members: dict[str, bytes]) -> bytes:

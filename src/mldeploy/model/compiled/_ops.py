@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, final
+from itertools import islice
+from typing import Any, Final, Self, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,29 @@ class Op:
             bad = len(self.numbers) != n_numbers
         if bad:
             raise refuse(f"the step {self.name[:40]!r} with {len(self.numbers)} numbers is unknown")
+
+    @classmethod
+    def restored(cls, specs: object, numbers: Iterator[float]) -> tuple[Self, ...]:
+        """Return steps from their names and counts of numbers.
+
+        Raises
+        ------
+        IntegrityError
+            If they are not such, or there are too few numbers.
+        """
+        if not isinstance(specs, list):
+            raise refuse("a column has no list of steps")
+        ops = []
+        for spec in specs:
+            match spec:
+                case [str() as name, int() as n_numbers] if n_numbers >= 0:
+                    taken = tuple(islice(numbers, n_numbers))
+                case _:
+                    raise refuse("a step is not a name and a count of numbers")
+            if len(taken) != n_numbers:
+                raise refuse("its steps take more numbers than there are")
+            ops.append(cls(name, taken))
+        return tuple(ops)
 
     @property
     def is_monotone(self) -> bool:

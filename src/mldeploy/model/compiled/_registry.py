@@ -26,13 +26,11 @@ _KINDS: Final[Mapping[str, str]] = {
     "normalise": "_dense:Normalise",
     "onnx": "_onnx:OnnxKernel",
     "polynomial": "_dense:Polynomial",
-    "splines": "_splines:Splines",
     "take": "_dense:Take",
     "trees": "_trees:TreeKernel",
 }
 """Module and class of each kind; a module is imported when a model first needs it."""
 
-_MAX_DEPTH: Final = 8
 
 
 def kernel_class(kind: object) -> type[Kernel]:
@@ -93,8 +91,6 @@ def restore_chain(
     """
     if not isinstance(specs, list):
         raise refuse("its kernels are no list")
-    if prefix.count("-") > _MAX_DEPTH:
-        raise refuse("its kernels are nested too deeply")
     kernels: list[Kernel] = []
     for number, spec in enumerate(specs):
         if not isinstance(spec, dict):
