@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import polars as pl
 
 from mldeploy._record import Clock, Record, utc_now
@@ -19,17 +18,37 @@ from mldeploy.deployment._decision import Action, RolloutDecision, RolloutState,
 from mldeploy.deployment._rollout import AllAtOnce, Rollout
 from mldeploy.errors import DeploymentError
 from mldeploy.evidence import escape, html_fragment, html_table
-from mldeploy.model import Model
 from mldeploy.serving import Answer, Answers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mldeploy.model import CompiledModel, Model
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A model and the label of the version it is registered as, e.g. ``"late-arrivals:3"``."""
+    """A model and the label of the version it is registered as, e.g. ``"late-arrivals:3"``.
+
+    Attributes
+    ----------
+    model : Model
+        The model.
+    version : str
+        Its label.
+    compiled : CompiledModel, optional
+        The same, compiled: it answers instead.
+    """
 
     model: Model
     version: str
+    compiled: CompiledModel | None = None
+
+    @property
+    def answering(self) -> Model | CompiledModel:
+        """What answers requests."""
+        return self.model if self.compiled is None else self.compiled
 
 
 @final

@@ -134,7 +134,7 @@ class InProcessDeployment(Deployment):
 
     def _predictor(self, release: Release, arm: str) -> Predictor:
         return Predictor(
-            release.model,
+            release.answering,
             version=release.version,
             deployment=self.id,
             arm=arm,
