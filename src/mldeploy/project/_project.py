@@ -33,22 +33,16 @@ from mldeploy.problem import Problem
 from mldeploy.project._data import AssessedData, must_be_readable, must_have_features
 from mldeploy.project._live import Live, must_be_approved
 from mldeploy.project._overview import deployments_of, overview_html
-from mldeploy.project._pipeline import (
-    PipelineRun,
-    assess_step,
-    register_step,
-    train_step,
-    validate_step,
-)
+from mldeploy.project._pipeline import PipelineRun
 from mldeploy.project._reference import ReferenceKeeper
-from mldeploy.project._settings import settings_of
+from mldeploy.project._run import WholeWay
 from mldeploy.project._stated import state_problem
 from mldeploy.project._steps import StepRecord, StepRunner, read_steps
 from mldeploy.project._watch import alarm_names
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
 from mldeploy.serving import ParquetLog, PredictionSink
-from mldeploy.store import Damage, JsonValue, Store
+from mldeploy.store import Damage, Store
 from mldeploy.tracking import Runs
 from mldeploy.training import EstimatorTrainer, Trainer
 from mldeploy.validation import Validator, default_validators, routing_from
@@ -412,50 +406,22 @@ class Project:
         """
         runner = StepRunner(self.store, run=resume, actor=self.by)
         dataset = self.data(source)
-        split = self._split or default_split(dataset)
-        base: dict[str, JsonValue] = {"problem": self.problem.digest, "data": dataset.fingerprint}
-        assessing = {**base, "assessor": settings_of(self.assessor)}
-        report = runner(
-            assess_step(
-                lambda: self.assessor.assess(dataset, self.problem, clock=self.clock),
-                inputs=assessing,
-            )
+        way = WholeWay(
+            problem=self.problem,
+            store=self.store,
+            registry=self.registry,
+            assessor=self.assessor,
+            validator=self.validator,
+            split=self._split or default_split(dataset),
+            trusted=self._trusted,
+            train=self.train,
+            validate=self.validate,
+            register=self.register,
+            remember=self._references.remember,
+            clock=self.clock,
         )
-        data = AssessedData(dataset=dataset, report=report, split=split)
         trainer = estimator if isinstance(estimator, Trainer) else self.trainer(estimator)
-        training = {**base, "trainer": settings_of(trainer), "split": settings_of(split)}
-        model = runner(
-            train_step(
-                lambda: self.train(trainer, data),
-                inputs=training,
-                store=self.store,
-                trusted=self._trusted,
-            )
-        )
-        champion = self.registry.alias(self.problem.name, CHAMPION)
-        validating: dict[str, JsonValue] = {
-            "model": model.digest,
-            "champion": None if champion is None else champion.model,
-            "validator": settings_of(self.validator),
-            **training,
-        }
-        verdict = runner(validate_step(lambda: self.validate(model, data), inputs=validating))
-        self._references.remember(verdict, data.holdout)
-        version = runner(
-            register_step(
-                lambda: self.register(model, verdict),
-                inputs={"model": model.digest, "report": verdict.digest},
-                registry=self.registry,
-            )
-        )
-        return PipelineRun(
-            id=runner.run,
-            data=data,
-            model=model,
-            report=verdict,
-            version=version,
-            steps=runner.records(),
-        )
+        return way.go(runner, dataset, trainer)
 
     def steps(self, run: str | None = None) -> tuple[StepRecord, ...]:
         """Return the recorded steps of one run, or of all."""
