@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from mldeploy.model.compiled import _onnx_session
 from mldeploy.model.compiled._kernel import Arrays, Floats
+from mldeploy.model.compiled._refuse import refuse
 from mldeploy.model.compiled._trees_bits import MAX_LEAVES, BitTables
-from mldeploy.model.compiled._trees_forest import Forest, refuse
+from mldeploy.model.compiled._trees_forest import Forest
 from mldeploy.model.compiled._trees_onnx import OnnxTrees
 from mldeploy.model.compiled._trees_walk import Walk
 

@@ -119,7 +119,13 @@ class _Chunk:
     """Tables of so many trees as one pass over the columns takes."""
 
     def __init__(
-        self, forest: Forest, positions: _Positions, starts: dict[int, int], *, n_rows: int, first: int
+        self,
+        forest: Forest,
+        positions: _Positions,
+        starts: dict[int, int],
+        *,
+        n_rows: int,
+        first: int,
     ) -> None:
         n_trees = min(_TREES_AT_ONCE, forest.n_trees - first)
         self._type = _word(int(forest.n_leaves[first : first + n_trees].max()))

@@ -10,8 +10,8 @@ from typing import Any, Self, final
 import numpy as np
 import numpy.typing as npt
 
-from mldeploy.errors import IntegrityError
 from mldeploy.model.compiled._kernel import Arrays, Floats
+from mldeploy.model.compiled._refuse import refuse
 
 Ints = npt.NDArray[np.int32]
 _NUMBER = (np.dtype(np.float64), np.dtype(np.float32))
@@ -208,11 +208,6 @@ class Forest:
 
 
 _NODE_ARRAYS = ("cuts", "missing_left", "sets", "left", "right")
-
-
-def refuse(reason: str) -> IntegrityError:
-    """Return the error for a stored forest that is not used, with the reason."""
-    return IntegrityError(f"the tree kernel ({reason})")
 
 
 def _children(forest: Forest) -> tuple[Ints, Ints]:

@@ -7,8 +7,6 @@ exactly; the sums are the same as those of the other engines.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
 from typing import Any, Final, final
 
 import numpy as np

@@ -70,9 +70,7 @@ def _json(estimator: Any) -> Mapping[str, Any]:
     return content
 
 
-def _tree(
-    tree: Mapping[str, Any], features: Sequence[Mapping[str, Any]], n_outputs: int
-) -> Tree:
+def _tree(tree: Mapping[str, Any], features: Sequence[Mapping[str, Any]], n_outputs: int) -> Tree:
     """Level by level, every node of a level asks the same; bit `i` of a leaf answers split `i`."""
     splits = tree["splits"] or []
     depth, numbers = len(splits), np.arange(2 ** (len(splits) + 1) - 1)

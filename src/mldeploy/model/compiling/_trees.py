@@ -65,7 +65,7 @@ def tree_transform(estimator: Any) -> Transform:
     """
     for knows, module in _LIBRARIES:
         if knows(estimator):
-            return cast(Transform, module.transform_of(estimator))
+            return cast("Transform", module.transform_of(estimator))
     return _trees_hgb.transform_of(estimator) or _trees_sklearn.transform_of(estimator)
 
 
@@ -79,7 +79,7 @@ _LIBRARIES: Any = (
 def _kernel_of(estimator: Any, n_inputs: int) -> TreeKernel | None:
     for knows, module in _LIBRARIES:
         if knows(estimator):
-            return cast(TreeKernel, module.kernel_of(estimator, n_inputs))
+            return cast("TreeKernel", module.kernel_of(estimator, n_inputs))
     return _trees_hgb.kernel_of(estimator, n_inputs) or _trees_sklearn.kernel_of(
         estimator, n_inputs
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, final
@@ -16,7 +17,7 @@ from mldeploy.model.compiled._trees_forest import Forest
 
 Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 Interval: TypeAlias = tuple[float, float]
-"""More than the first number, and at most the second."""
+"""More than the first number, and at most the second; minus infinity is in those it begins."""
 
 _BEYOND_FLOAT32: Final = 2.0**128
 
@@ -177,7 +178,7 @@ class _Numbering:
 
     def _set(self, tree: Tree, node: int, edges: Floats) -> int:
         lows, highs = np.array(tree.goes_left[node]).reshape(-1, 2).T
-        highest = np.append(edges, np.inf)
+        highest = np.maximum(np.append(edges, np.inf), -sys.float_info.max)
         at = np.searchsorted(lows, highest, side="left") - 1
         inside = np.append(at >= 0, tree.missing_left[node])
         inside[:-1] &= highest <= (highs[at] if len(highs) else -np.inf)
@@ -207,7 +208,8 @@ def _edges(trees: Sequence[Tree], column: int) -> Floats:
         nodes = np.flatnonzero(tree.columns == column)
         if tree.goes_left:
             by_set = [node for node in nodes.tolist() if node in tree.goes_left]
-            found += [np.array(tree.goes_left[node], float).ravel() for node in by_set]
+            bounds = [np.array(tree.goes_left[node], float).ravel() for node in by_set]
+            found += [bound[np.isfinite(bound)] for bound in bounds]
             nodes = np.setdiff1d(nodes, by_set)
         found.append(tree.thresholds[nodes])
     return np.unique(np.concatenate(found)) + 0.0

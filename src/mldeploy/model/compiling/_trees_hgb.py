@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,10 @@ def kernel_of(estimator: Any, n_inputs: int) -> TreeKernel | None:
     if type(estimator) not in (HistGradientBoostingClassifier, HistGradientBoostingRegressor):
         return None
     source = _Source(estimator, n_inputs)
-    trees = [source.tree(p) for members in estimator._predictors for p in members]
-    return tree_kernel(trees, n_inputs=n_inputs, base=estimator._baseline_prediction.ravel())
+    rounds = estimator._predictors  # noqa: SLF001 (there is no public way to the trees)
+    base = estimator._baseline_prediction.ravel()  # noqa: SLF001
+    trees = [source.tree(predictor) for members in rounds for predictor in members]
+    return tree_kernel(trees, n_inputs=n_inputs, base=base)
 
 
 def transform_of(estimator: Any) -> Literal["identity", "logistic", "softmax", "exp"] | None:
@@ -40,6 +42,7 @@ def transform_of(estimator: Any) -> Literal["identity", "logistic", "softmax", "
     return None
 
 
+@final
 class _Source:
     """The estimator's columns, which it reorders and recodes when some are categorical."""
 
@@ -51,7 +54,7 @@ class _Source:
         is_categorical = np.asarray(estimator.is_categorical_)
         numbers = np.arange(n_inputs)
         self._columns = np.concatenate([numbers[is_categorical], numbers[~is_categorical]])
-        encoder = estimator._preprocessor.named_transformers_["encoder"]
+        encoder = estimator._preprocessor.named_transformers_["encoder"]  # noqa: SLF001
         for column, categories in zip(
             numbers[is_categorical].tolist(), encoder.categories_, strict=True
         ):
@@ -86,7 +89,8 @@ class _Source:
         self, column: int, bits: npt.NDArray[np.uint32], *, missing_left: bool
     ) -> list[Interval]:
         """Unknown categories go where missing values go."""
-        left, right = [], []
+        left: list[Interval] = []
+        right: list[Interval] = []
         for code, value in enumerate(self._categories[column]):
             if np.isnan(value):
                 continue

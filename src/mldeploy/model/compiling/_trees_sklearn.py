@@ -64,7 +64,9 @@ def kernel_of(estimator: Any, n_inputs: int) -> TreeKernel | None:
     return None
 
 
-def transform_of(estimator: Any) -> Literal["identity", "logistic", "logistic of twice", "softmax", "votes"]:
+def transform_of(
+    estimator: Any,
+) -> Literal["identity", "logistic", "logistic of twice", "softmax", "votes"]:
     """Return what turns the kernel's answer into what the estimator predicts."""
     if type(estimator) is AdaBoostClassifier:
         return "votes"
@@ -85,7 +87,7 @@ def _averaged(estimator: Any, members: Sequence[Any], n_inputs: int) -> TreeKern
 
 def _bagged(estimator: Any, n_inputs: int) -> TreeKernel:
     if other := {type(m).__name__ for m in estimator.estimators_ if type(m) not in _SINGLE}:
-        raise unsupported(estimator, f"it bags {sorted(other)[0]}, which is not a single tree")
+        raise unsupported(estimator, f"it bags {min(other)}, which is not a single tree")
     classes = range(getattr(estimator, "n_classes_", 0))
     for member in estimator.estimators_:
         if classes and list(member.classes_) != list(classes):
@@ -100,7 +102,7 @@ def _boosted(estimator: Any, n_inputs: int) -> TreeKernel:
     X = np.zeros((1, n_inputs))
     if estimator.init is not None and estimator.init != "zero":
         raise unsupported(estimator, f"it starts from a {type(estimator.init).__name__}")
-    base = estimator._raw_predict_init(X)[0]
+    base = estimator._raw_predict_init(X)[0]  # noqa: SLF001 (no public way to it)
     rate = estimator.learning_rate
     trees = [
         _tree(member.tree_, value=lambda value: rate * value)
@@ -114,7 +116,7 @@ def _adaptive(estimator: Any, n_inputs: int) -> TreeKernel:
     """Every tree votes with its weight for one class and against the others."""
     n_classes = len(estimator.classes_)
     if other := {type(m).__name__ for m in estimator.estimators_ if type(m) not in _SINGLE}:
-        raise unsupported(estimator, f"it boosts {sorted(other)[0]}, which is not a single tree")
+        raise unsupported(estimator, f"it boosts {min(other)}, which is not a single tree")
     weights = estimator.estimator_weights_[: len(estimator.estimators_)]
     trees = []
     for member, weight in zip(estimator.estimators_, weights.tolist(), strict=True):

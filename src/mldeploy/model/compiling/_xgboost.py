@@ -91,8 +91,8 @@ def _margins(base_score: str, transform: str, n_outputs: int) -> np.ndarray[Any,
     given = json.loads(base_score) if base_score.startswith("[") else [float(base_score)]
     scores = np.broadcast_to(np.array(given, np.float32), n_outputs)
     if transform == "logistic":
-        return -np.log(np.float32(1) / scores - np.float32(1))
-    return np.log(scores) if transform == "exp" else scores
+        return -np.log((np.float32(1) / scores - np.float32(1)).astype(np.float64))
+    return np.log(scores.astype(np.float64)) if transform == "exp" else scores
 
 
 def _tree(tree: Mapping[str, Any]) -> Tree:
@@ -124,4 +124,4 @@ def _rounded_and_truncated(code: int) -> Interval:
     """Return the numbers that become this category when rounded to float32 and cut off."""
     ends = np.array([code, code + 1], np.float32)
     low, high = last_below_as_float32(np.nextafter(ends, np.float32(-np.inf))).tolist()
-    return (math.nextafter(0.0, -1.0) if code == 0 else low), high
+    return low, high
