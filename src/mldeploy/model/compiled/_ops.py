@@ -66,7 +66,7 @@ class Op:
         """
         n_numbers = 0 if self.name in FUNCTIONS else _N_NUMBERS.get(self.name, -1)
         if self.name in _ANY_NUMBERS:
-            bad = len(self.numbers) < 2 or not _ascends(self.numbers)
+            bad = not _ascends(self.numbers)
         elif self.name == "quantile":
             bad = len(self.numbers) < 4 or len(self.numbers) % 2 != 0
         else:
