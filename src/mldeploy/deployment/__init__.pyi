@@ -1,5 +1,7 @@
 from ._base import Deployer, Deployment, DeploymentStatus, Release, Tally
+from ._batch import BatchDeployer, BatchDeployment
 from ._blocks import SHADOW
+from ._by_traffic import TrafficDeployment
 from ._decision import Action, RolloutDecision, RolloutState, decide
 from ._hosting import Hosting, HostingComparison
 from ._hosting_compare import compare_hosting
@@ -10,6 +12,8 @@ __all__ = [
     "ABTest",
     "Action",
     "AllAtOnce",
+    "BatchDeployer",
+    "BatchDeployment",
     "BlueGreen",
     "Canary",
     "Deployer",
@@ -26,6 +30,7 @@ __all__ = [
     "SHADOW",
     "Shadow",
     "Tally",
+    "TrafficDeployment",
     "compare_hosting",
     "decide",
 ]
