@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, final
+from typing import TYPE_CHECKING, TypeVar, final
 
+import polars as pl
 import pydantic
 
 from mldeploy._record import Record, canonical_json, sha256_hex
-from mldeploy.data import Dataset, Profile
+from mldeploy.data import Profile
 from mldeploy.errors import IntegrityError, NotFoundError
 from mldeploy.evidence import Finding, Report
-from mldeploy.model._format import SkopsFormat
-from mldeploy.model._golden import compare_golden, golden_files
+from mldeploy.model._compiled_files import FILES as COMPILED_FILES
+from mldeploy.model._compiled_files import REPORT as COMPILED_REPORT
+from mldeploy.model._compiled_files import read_compiled
+from mldeploy.model._golden import compare_golden, golden_files, read_golden
 from mldeploy.model._manifest import (
     MANIFEST,
     BundleManifest,
@@ -26,10 +29,15 @@ from mldeploy.model._manifest import (
     require_exactly,
     write_directory,
 )
-from mldeploy.model._model import Model
 from mldeploy.model._provenance import Provenance
 from mldeploy.model._signature import Signature
+from mldeploy.model.compiled._model import CompiledModel
 from mldeploy.problem import Problem, Routing
+
+if TYPE_CHECKING:
+    from mldeploy.data import Dataset
+    from mldeploy.model._model import Model
+    from mldeploy.model.compiling._compiler import Compiler
 
 _MODEL = "model.skops"
 _REQUIREMENT = re.compile(r"[A-Za-z0-9._-]+")
@@ -45,7 +53,9 @@ class Bundle:
     It holds ``manifest.json`` (the hash of every other file), ``model.skops``, ``signature.json``,
     ``schema.toml`` (the same inputs, for people), ``problem.json``, ``provenance.json``,
     ``requirements.txt``, and, where given, ``reference.json``, ``routing.json``, ``report.json``,
-    ``card.md``, ``golden.parquet`` and ``golden_answers.json``.
+    ``card.md``, ``golden.parquet`` and ``golden_answers.json``. With golden rows the model is
+    compiled: ``compiled_report.json`` says what came of it, and what was proven equal to the
+    original is kept as ``compiled.json`` and ``compiled.npz``.
 
     Attributes
     ----------
@@ -67,6 +77,7 @@ class Bundle:
         report: Report | None = None,
         card: str | None = None,
         golden: Dataset | None = None,
+        compilers: Sequence[Compiler] | None = None,
     ) -> Bundle:
         """Write a model as a directory, which appears whole or not at all.
 
@@ -82,6 +93,10 @@ class Bundle:
             The model card, as Markdown.
         golden : Dataset, optional
             Rows from which 20 are kept with the model's answers; `check_golden` repeats them.
+            On all of them the compiled model is held against the original.
+        compilers : sequence of Compiler, optional
+            What tries to compile the model, if there are golden rows; by default all that
+            mldeploy has. The fastest whose answers are equal is kept.
 
         Raises
         ------
@@ -97,6 +112,7 @@ class Bundle:
             files["card.md"] = card.encode()
         if golden is not None:
             files |= golden_files(model, golden)
+            files |= _compiled_files_of(model, golden, compilers)
         manifest = BundleManifest.of(files).content()
         target = Path(directory).absolute()
         write_directory(target, {**files, MANIFEST: manifest})
@@ -195,6 +211,9 @@ class Bundle:
         UntrustedTypesError
             If the model holds types that are not trusted.
         """
+        from mldeploy.model._format import SkopsFormat  # noqa: PLC0415 - loads scikit-learn
+        from mldeploy.model._model import Model  # noqa: PLC0415 - as above
+
         model = Model(
             estimator=SkopsFormat().load(self._read(_MODEL), trusted=trusted),
             signature=self.signature,
@@ -206,21 +225,79 @@ class Bundle:
         model.__dict__["digest"] = self.model_digest
         return model
 
-    def check_golden(self, model: Model) -> Finding:
-        """Return whether a model answers the golden rows as it did when the bundle was written.
+    def load_compiled(self) -> CompiledModel | None:
+        """Return the compiled model, without scikit-learn, pandas, or any code from the files.
+
+        Returns
+        -------
+        CompiledModel or None
+            None if there is none: `compiled_report` says why, and `load_model` serves instead.
+
+        Raises
+        ------
+        IntegrityError
+            If a file is no longer what was written, or nothing proves that this compiled model
+            is equal to the original.
+        """
+        if not any(map(self._has, COMPILED_FILES)):
+            return None
+        for name in (*COMPILED_FILES, COMPILED_REPORT):
+            if not self._has(name):
+                raise IntegrityError(f"the compiled model in {self.directory} (it lacks {name})")
+        report = self.compiled_report
+        assert report is not None, "its file is there"
+        return read_compiled(
+            {name: self._read(name) for name in COMPILED_FILES},
+            report,
+            signature=self.signature,
+            routing=self.routing,
+            digest=self.model_digest,
+        )
+
+    @cached_property
+    def compiled_report(self) -> Report | None:
+        """What came of compiling, and why; None if it was not tried."""
+        return self._record(COMPILED_REPORT, Report) if self._has(COMPILED_REPORT) else None
+
+    @property
+    def has_golden(self) -> bool:
+        """Whether the bundle was written with golden rows."""
+        return self._has("golden.parquet")
+
+    def golden_rows(self) -> pl.DataFrame:
+        """Return the rows kept with the model's answers, without their labels.
 
         Raises
         ------
         NotFoundError
             If the bundle was written without golden rows.
         """
-        if not self._has("golden.parquet"):
-            raise NotFoundError(
-                f"the bundle at {self.directory} has no golden rows; pass golden= to Bundle.write"
-            )
+        self._require_golden()
+        return read_golden(self._read("golden.parquet"))
+
+    def check_golden(self, model: Model | CompiledModel) -> Finding:
+        """Return whether a model answers the golden rows as it did when the bundle was written.
+
+        Parameters
+        ----------
+        model : Model or CompiledModel
+            What `load_model` or `load_compiled` returned.
+
+        Raises
+        ------
+        NotFoundError
+            If the bundle was written without golden rows.
+        """
+        self._require_golden()
         return compare_golden(
             model, self._read("golden.parquet"), self._read("golden_answers.json")
         )
+
+    def _require_golden(self) -> None:
+        if not self.has_golden:
+            raise NotFoundError(
+                f"the bundle at {self.directory} has no golden rows; pass golden= to Bundle.write"
+            )
 
     @cached_property
     def _entries(self) -> BundleManifest:
@@ -239,9 +316,22 @@ class Bundle:
             raise IntegrityError(f"{self.directory / name} (it is no {kind.__name__})") from error
 
 
+def _compiled_files_of(
+    model: Model, rows: Dataset, compilers: Sequence[Compiler] | None
+) -> dict[str, bytes]:
+    from mldeploy.model.compiling._compile import compile_model  # noqa: PLC0415 - scikit-learn
+
+    compilation = compile_model(model, rows, compilers=compilers)
+    return {**compilation.files, COMPILED_REPORT: compilation.report.to_json().encode()}
+
+
 def _files_of(model: Model) -> dict[str, bytes]:
+    from mldeploy.model._format import SkopsFormat  # noqa: PLC0415 - loads scikit-learn
+
+    estimator = SkopsFormat().dump(model.estimator)
+    model.__dict__["digest"] = sha256_hex(estimator)
     files = {
-        _MODEL: SkopsFormat().dump(model.estimator),
+        _MODEL: estimator,
         "signature.json": model.signature.to_json().encode(),
         "schema.toml": _schema_toml(model.signature),
         "problem.json": canonical_json(model.problem.to_jsonable()),

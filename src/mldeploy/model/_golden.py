@@ -10,11 +10,12 @@ import numpy.typing as npt
 import polars as pl
 
 from mldeploy._record import Record, canonical_json
-from mldeploy.data import Dataset
 from mldeploy.evidence import Finding, Verdict
 from mldeploy.model._signature import Label
+from mldeploy.model.compiled._model import CompiledModel
 
 if TYPE_CHECKING:
+    from mldeploy.data import Dataset
     from mldeploy.model._model import Model
 
 _N_ROWS = 20
@@ -42,10 +43,15 @@ def golden_files(model: Model, dataset: Dataset) -> dict[str, bytes]:
     }
 
 
-def compare_golden(model: Model, rows: bytes, answers: bytes) -> Finding:
+def read_golden(rows: bytes) -> pl.DataFrame:
+    """Return the rows that `golden_files` kept."""
+    return pl.read_parquet(io.BytesIO(rows))
+
+
+def compare_golden(model: Model | CompiledModel, rows: bytes, answers: bytes) -> Finding:
     """Return whether a model answers its golden rows as it did when the bundle was written."""
     expected = GoldenAnswers.model_validate_json(answers)
-    found = _answers(model, pl.read_parquet(io.BytesIO(rows)))
+    found = _answers(model, read_golden(rows))
     n = len(expected.predictions)
     decisions, largest = _differences(expected, found)
     same = decisions == 0 and largest <= _TOLERANCE
@@ -65,12 +71,21 @@ def compare_golden(model: Model, rows: bytes, answers: bytes) -> Finding:
     )
 
 
-def _answers(model: Model, rows: pl.DataFrame) -> dict[str, Any]:
-    score = model.score(rows)
+def _answers(model: Model | CompiledModel, rows: pl.DataFrame) -> dict[str, Any]:
+    predictions, score = _scored(model, rows)
     return {
-        "predictions": tuple(model.predict(rows).tolist()),
+        "predictions": tuple(predictions.tolist()),
         "scores": None if score is None else _nested(score),
     }
+
+
+def _scored(
+    model: Model | CompiledModel, rows: pl.DataFrame
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Ask the original for rows as they are, and the compiled one for them as it is served."""
+    if isinstance(model, CompiledModel):
+        return model.score_frame(model.signature.inputs.enforce(rows))
+    return model.predict(rows), model.score(rows)
 
 
 def _nested(values: npt.NDArray[Any]) -> tuple[Any, ...]:

@@ -15,8 +15,10 @@ class Compiler(Protocol):
     compiler.
     """
 
-    name: str
-    """Under which it is reported."""
+    @property
+    def name(self) -> str:
+        """Under which it is reported."""
+        ...
 
     def compile(self, model: Model) -> CompiledModel:
         """Return the compiled model.

@@ -1,0 +1,143 @@
+"""What a model answers to rows, and which of them it refuses."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from mldeploy.errors import PredictionFailedError
+from mldeploy.model._model import Model
+from mldeploy.model.compiled._model import CompiledModel
+
+Array: TypeAlias = npt.NDArray[Any]
+Scored: TypeAlias = tuple[Array, Array | None]
+Ask: TypeAlias = Callable[[pl.DataFrame], Scored]
+
+_FEW = 32
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asked:
+    """Answers to the rows of a frame.
+
+    Attributes
+    ----------
+    accepted : ndarray of bool, shape (n_rows,)
+        Which rows were answered.
+    predictions : ndarray of shape (n_accepted,)
+        The decisions.
+    scores : ndarray of shape (n_accepted,) or (n_accepted, n_classes), or None
+        The scores.
+    """
+
+    accepted: npt.NDArray[np.bool_]
+    predictions: Array
+    scores: Array | None
+
+    def among(self, rows: npt.NDArray[np.bool_]) -> Asked:
+        """Return the answers to some of the rows, all of which were accepted."""
+        kept = rows[self.accepted]
+        scores = None if self.scores is None else self.scores[kept]
+        return Asked(accepted=rows[rows], predictions=self.predictions[kept], scores=scores)
+
+
+def ask_original(model: Model, frame: pl.DataFrame, why: Sequence[str] = ()) -> Asked:
+    """Ask the original; a row on which it raises is refused.
+
+    Parameters
+    ----------
+    model : Model
+        The original.
+    frame : polars.DataFrame
+        Rows in the schema's types.
+    why : sequence of str
+        What rows have in common: those that are refused are sought among rows of one kind.
+    """
+    return _asked(lambda rows: (model.predict(rows), model.score(rows)), Exception, frame, why)
+
+
+def ask_frame(compiled: CompiledModel, frame: pl.DataFrame, why: Sequence[str] = ()) -> Asked:
+    """Ask a compiled model for all rows at once; parameters as of `ask_original`."""
+    return _asked(compiled.score_frame, PredictionFailedError, frame, why)
+
+
+def ask_rows(compiled: CompiledModel, frame: pl.DataFrame) -> Asked:
+    """Ask a compiled model for one row after the other."""
+    accepted, answers = np.zeros(frame.height, dtype=bool), []
+    for place, values in enumerate(frame.iter_rows()):
+        try:
+            answers.append(compiled.score_row(values))
+        except PredictionFailedError:
+            continue
+        accepted[place] = True
+    scores = [score for _, score in answers]
+    has_scores = bool(scores) and scores[0] is not None
+    return Asked(
+        accepted=accepted,
+        predictions=_labels([prediction for prediction, _ in answers]),
+        scores=np.array(scores, dtype=np.float64) if has_scores else None,
+    )
+
+
+def _labels(values: list[Any]) -> Array:
+    """Return labels as an array that gives back the very objects."""
+    labels = np.empty(len(values), dtype=object)
+    labels[:] = values
+    return labels
+
+
+def _asked(ask: Ask, refusal: type[Exception], frame: pl.DataFrame, why: Sequence[str]) -> Asked:
+    parts: list[tuple[slice, Scored]] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for part in _kinds(frame.height, why):
+            parts += _answered(ask, refusal, frame, part)
+    accepted = np.zeros(frame.height, dtype=bool)
+    for part, _ in parts:
+        accepted[part] = True
+    scores = [s for _, (_, s) in parts if s is not None]
+    predictions = [p for _, (p, _) in parts]
+    return Asked(
+        accepted=accepted,
+        predictions=np.concatenate(predictions) if predictions else np.empty(0),
+        scores=np.concatenate(scores) if scores else None,
+    )
+
+
+def _kinds(n_rows: int, why: Sequence[str]) -> Iterator[slice]:
+    """Yield the stretches of rows that share a reason."""
+    if not why:
+        yield slice(0, n_rows)
+    start = 0
+    for _, group in groupby(why):
+        stop = start + sum(1 for _ in group)
+        yield slice(start, stop)
+        start = stop
+
+
+def _answered(
+    ask: Ask, refusal: type[Exception], frame: pl.DataFrame, part: slice
+) -> Iterator[tuple[slice, Scored]]:
+    """Yield what is answered of a stretch of rows, cut until only refused rows are left out."""
+    n_rows = part.stop - part.start
+    if not n_rows:
+        return
+    try:
+        scored = ask(frame[part])
+    except refusal:
+        if n_rows == 1:
+            return
+        step = 1 if n_rows <= _FEW else -(-n_rows // 2)
+        for start in range(part.start, part.stop, step):
+            smaller = slice(start, min(start + step, part.stop))
+            yield from _answered(ask, refusal, frame, smaller)
+    else:
+        yield part, scored
