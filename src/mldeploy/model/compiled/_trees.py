@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from typing import Any, ClassVar, Final, Self, TypeAlias, final
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from mldeploy.model.compiled import _onnx_session
 from mldeploy.model.compiled._kernel import Arrays, Floats
 from mldeploy.model.compiled._refuse import refuse
-from mldeploy.model.compiled._trees_bits import MAX_LEAVES, BitTables
+from mldeploy.model.compiled._trees_bits import BitTables
 from mldeploy.model.compiled._trees_forest import Forest
 from mldeploy.model.compiled._trees_onnx import OnnxTrees
 from mldeploy.model.compiled._trees_walk import Walk
@@ -22,6 +21,7 @@ from mldeploy.model.compiled._trees_walk import Walk
 Engine: TypeAlias = Callable[[Floats], npt.NDArray[np.floating[Any]]]
 
 _ROWS_AT_ONCE: Final = 8192
+_NUMBERS_AT_ONCE: Final = 1 << 22
 _ROWS_FOR_THREADS: Final = 4 * _ROWS_AT_ONCE
 _ROWS_FOR_ONNX: Final = 1024
 """Up to here ONNX Runtime is faster than a walk down deep trees (``benchmarks/kernels.py``)."""
@@ -48,9 +48,16 @@ class TreeKernel:
     def __init__(self, forest: Forest, *, n_threads: int | None = None) -> None:
         self.forest = forest
         self._n_threads = n_threads if n_threads is not None else _allowed_threads()
-        self._few = self._many = self._engine_for_many
-        if self._is_deep and _onnx_session.is_installed():
-            self._few = self._engine_for_few
+        widest = forest.n_inputs + len(forest.set_starts)
+        self._rows_at_once = max(1, min(_ROWS_AT_ONCE, _NUMBERS_AT_ONCE // widest))
+        self._rows_for_few = min(_ROWS_FOR_ONNX, self._rows_at_once)
+        self._few: Engine
+        self._many: Engine
+        if BitTables.fit(forest):
+            self._few = self._many = BitTables(forest)
+        else:
+            self._many = Walk(forest)
+            self._few = OnnxTrees(forest) if _onnx_session.is_installed() else self._many
 
     @property
     def n_inputs(self) -> int:
@@ -65,7 +72,7 @@ class TreeKernel:
     def __call__(self, X: Floats) -> Floats:
         """Return the sums for C-contiguous rows; NaN is a missing value."""
         n_rows = len(X)
-        if n_rows <= _ROWS_FOR_ONNX:
+        if n_rows <= self._rows_for_few:
             if n_rows == 0:
                 return np.empty((0, self.n_outputs))
             return self._few(X).astype(np.float64, copy=False)
@@ -73,10 +80,10 @@ class TreeKernel:
         engine = self._many
 
         def fill(start: int) -> None:
-            block = slice(start, start + _ROWS_AT_ONCE)
+            block = slice(start, start + self._rows_at_once)
             out[block] = engine(X[block])
 
-        starts = range(0, n_rows, _ROWS_AT_ONCE)
+        starts = range(0, n_rows, self._rows_at_once)
         if n_rows < _ROWS_FOR_THREADS or self._n_threads == 1:
             for start in starts:
                 fill(start)
@@ -111,18 +118,6 @@ class TreeKernel:
         if spec != {"kind": cls.kind}:
             raise refuse("its settings are not those of a tree kernel")
         return cls(Forest.restore(arrays))
-
-    @property
-    def _is_deep(self) -> bool:
-        return int(self.forest.n_leaves.max()) > MAX_LEAVES
-
-    @cached_property
-    def _engine_for_few(self) -> Engine:
-        return OnnxTrees(self.forest)
-
-    @cached_property
-    def _engine_for_many(self) -> Engine:
-        return Walk(self.forest) if self._is_deep else BitTables(self.forest)
 
 
 def _allowed_threads() -> int:

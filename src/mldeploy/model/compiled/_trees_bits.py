@@ -27,6 +27,7 @@ from mldeploy.model.compiled._trees_sum import Sums
 MAX_LEAVES: Final = 64
 _TREES_AT_ONCE: Final = 256
 _ROWS_AT_ONCE: Final = 512
+_MAX_BYTES: Final = 1 << 28
 _FEW_ROWS: Final = 16
 _Bits = npt.NDArray[Any]
 
@@ -34,6 +35,18 @@ _Bits = npt.NDArray[Any]
 @final
 class BitTables:
     """Find the leaves of a forest whose trees have at most `MAX_LEAVES` leaves."""
+
+    @staticmethod
+    def fit(forest: Forest) -> bool:
+        """Return whether the trees are small enough, and their tables would be, too."""
+        if forest.n_leaves.max() > MAX_LEAVES:
+            return False
+        chunks = forest.tree_of_node // _TREES_AT_ONCE
+        asked = np.stack([chunks, forest.columns, np.where(forest.sets < 0, forest.cuts, -1)])
+        _, columns, cuts = np.unique(asked, axis=1)
+        n_edges = np.diff(forest.edge_starts)[columns]
+        n_rows = int(np.where(cuts < 0, n_edges, 1).sum())
+        return n_rows * min(_TREES_AT_ONCE, forest.n_trees) * 8 <= _MAX_BYTES
 
     def __init__(self, forest: Forest) -> None:
         self._sums = Sums(forest)

@@ -22,6 +22,8 @@ from mldeploy.model.compiling._trees_unsupported import unsupported
 _ZERO: Final = float(np.float32(1e-35))
 """LightGBM takes numbers as close to zero as this for zero."""
 _BELOW_ZERO: Final = math.nextafter(-_ZERO, -math.inf)
+_WRITTEN_FOR_INFINITY: Final = 1e300
+"""What a dump says where the booster that was trained compares with infinity."""
 _TRANSFORMS: Final = {
     "binary": "logistic",
     "multiclass": "softmax",
@@ -99,6 +101,8 @@ def _tree(root: Mapping[str, Any]) -> Tree:
 def _threshold(split: Mapping[str, Any]) -> float:
     """Return the threshold for numbers that were not taken for zero."""
     threshold = float(split["threshold"])
+    if threshold >= _WRITTEN_FOR_INFINITY:
+        return math.inf
     if 0 <= threshold < _ZERO:
         return _ZERO
     return _BELOW_ZERO if -_ZERO <= threshold < 0 else threshold
