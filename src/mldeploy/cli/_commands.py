@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from mldeploy.cli._store import find_version, open_store
-from mldeploy.cli._tables import must_be_writable, read_table, write_table
-from mldeploy.errors import InvalidDataError, InvalidProblemError, NotFoundError
+from mldeploy.cli._tables import read_table
+from mldeploy.errors import InvalidDataError, InvalidProblemError
 from mldeploy.evidence import Report, Verdict, html_fragment, html_page, text_table
 from mldeploy.problem import Problem
 from mldeploy.project import Project, stated_names, stated_problem
 from mldeploy.registry import CHAMPION, ModelVersion
-from mldeploy.serving import ParquetLog, Predictor, Wait
 from mldeploy.store import Damage, Head, Store
 
 EXIT_CODES: Final = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INSUFFICIENT: 3}
@@ -96,29 +95,6 @@ def verify(options: argparse.Namespace) -> int:
         print(damage)
     print(f"{len(damages)} damages; the ledger has {head.sequence} events, head {head.hash}")
     return 1 if damages else 0
-
-
-def predict(options: argparse.Namespace) -> int:
-    """Answer the rows of a file; answers are logged like those of a service."""
-    must_be_writable(options.out)
-    table = read_table(options.data)
-    keys = None
-    if options.key is not None:
-        if options.key not in table.columns:
-            raise NotFoundError(f"{options.data} has no column {options.key!r}")
-        keys = [str(key) for key in table[options.key].to_list()]
-    with open_store(options.store) as store:
-        project, version = find_version(store, options.version)
-        model = project.release(version).model
-        rows = table.select(c for c in table.columns if c in model.signature.features)
-        with ParquetLog(store.predictions, f"batch-{version.number}", on_full=Wait()) as log:
-            predictor = Predictor(
-                model, version=version.label, deployment=log.deployment, sink=log
-            )
-            answers = predictor.predict_frame(rows, keys=keys)
-        write_table(answers.to_frame(), options.out)
-    print(f"{len(answers):,} answers by {version.label} written to {options.out}")
-    return 0
 
 
 def _problem(store: Store, named: str | None) -> Problem:

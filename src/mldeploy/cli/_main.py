@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from mldeploy.cli._predict_options import predict_options
 from mldeploy.errors import MLDeployError
 
 USAGE_ERROR: Final = 2
@@ -69,11 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "_commands:verify", "check that everything is what was written")
     one.add_argument("--head", type=Path, help="a head of the ledger that was kept elsewhere")
 
-    one = _command(commands, "_commands:predict", "answer the rows of a file")
-    one.add_argument("version", help="NAME, NAME:NUMBER or NAME@ALIAS")
-    one.add_argument("data", type=Path, help="Parquet or CSV file")
-    one.add_argument("--out", type=Path, required=True, help="Parquet or CSV file to write")
-    one.add_argument("--key", help="column that says what each row is about")
+    one = _command(commands, "_predict:predict", "answer the rows of a table of any size")
+    predict_options(one)
 
     one = _command(commands, "_bench:bench", "measure ways of hosting a version, and what fits")
     one.add_argument("target", help="folder of a bundle, NAME, NAME:NUMBER or NAME@ALIAS")

@@ -258,14 +258,14 @@ def _journal(target: Place, work: str | Path | None, options: Mapping[str, str] 
 
 def _columns(rows: Source, arms: Arms, key: str | None, keep: Sequence[str]) -> list[str]:
     """Return the columns to read, in their order."""
+    others = [*keep] if key is None else [*keep, key]
+    refuse_unknown(others, rows.columns, rows.name)
+    refuse_clashes(keep)
     known = set(rows.columns)
     features = dict.fromkeys(name for schema in arms.schemas for name in schema.names)
     if missing := [name for name in features if name not in known]:
         raise SchemaMismatchError(missing=missing)
-    wanted = {*features, *keep} if key is None else {*features, *keep, key}
-    refuse_unknown([*keep, *(() if key is None else (key,))], rows.columns, rows.name)
-    refuse_clashes(keep)
-    return [name for name in rows.columns if name in wanted]
+    return [name for name in rows.columns if name in {*features, *others}]
 
 
 def _numbered(pieces: Iterator[pl.DataFrame], start: int) -> Iterator[tuple[int, pl.DataFrame]]:

@@ -25,6 +25,7 @@ from mldeploy.serving._bulk_piece import (
     score_column,
     score_type,
 )
+from mldeploy.serving._bulk_text import read_text
 
 Array = npt.NDArray[Any]
 
@@ -183,13 +184,22 @@ class Scoring:
         rows: npt.NDArray[np.int64] | None,
         columns: pl.DataFrame,
     ) -> pl.DataFrame:
-        given = [piece[name] if rows is None else piece[name][rows] for name in self.keep]
+        kept = self._kept(piece)
+        given = [kept[name] if rows is None else kept[name][rows] for name in self.keep]
         if keys is not None:
             given.append((keys if rows is None else keys[rows]).alias("key"))
         if self.deployment is not None:
             numbers = np.arange(piece.height) if rows is None else rows
             given.append(self._ids(first + numbers, self.arms.champion))
         return pl.DataFrame([*given, *columns.get_columns()])
+
+    def _kept(self, piece: pl.DataFrame) -> pl.DataFrame:
+        """Return the columns to hand on; of text, those that the schema knows in its types."""
+        schema = self.arms.champion.model.signature.inputs
+        known = [name for name in self.keep if name in schema.names]
+        if not self.is_text or not known:
+            return piece
+        return piece.with_columns(read_text(piece, schema.select(known))[0])
 
     def _ids(self, rows: npt.NDArray[np.int64], arm: Arm) -> pl.Series:
         """Return identifiers by row; a shadow's are others than those of what it shadows."""

@@ -1,18 +1,17 @@
-"""What the command writes for spreadsheets holds no live formula, and every number as it was."""
+"""CSV files hold no live formula, and every number as it was."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mldeploy.cli._tables import read_table, without_formulas, write_table
+from mldeploy.data import Dataset
+from mldeploy.serving._bulk_cells import without_formulas as lazily_without
+from mldeploy.serving._bulk_join import join_parts
 
 PAYLOADS = [
     "=1+1",
@@ -47,7 +46,23 @@ PAYLOADS = [
     "==1",
 ]
 DANGEROUS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-Run = Callable[..., tuple[int, str, str]]
+
+
+def without_formulas(table: pl.DataFrame) -> pl.DataFrame:
+    return lazily_without(table.lazy()).collect()
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    part = path.with_name("part.parquet")
+    table.write_parquet(part)
+    try:
+        join_parts([part], str(path))
+    finally:
+        part.unlink()
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    return Dataset.of(path).polars()
 
 
 def cells(path: Path) -> list[list[str]]:
@@ -126,34 +141,3 @@ def test_parquet_keeps_every_text_as_it_is(tmp_path: Path) -> None:
     write_table(table, tmp_path / "out.parquet")
 
     assert pl.read_parquet(tmp_path / "out.parquet").equals(table)
-
-
-@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
-def test_a_write_that_fails_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    def half(self: object, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(pl.DataFrame, "write_csv", half)
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", half)
-    with pytest.raises(OSError, match="no space"):
-        write_table(pl.DataFrame({"x": [1]}), tmp_path / name)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_hostile_keys_of_a_file_are_harmless_in_its_answers(run: Run, tmp_path: Path) -> None:
-    frame = pd.DataFrame({"id": PAYLOADS, "x": 0.5, "hour": 3, "carrier": "AA"})
-    frame.to_parquet(tmp_path / "rows.parquet")
-    out = tmp_path / "answers.csv"
-
-    code, _, error = run(
-        "predict", "delays", tmp_path / "rows.parquet", "--out", out, "--key", "id"
-    )
-
-    assert code == 0, error
-    header, *rows = cells(out)
-    keys = [row[header.index("key")] for row in rows]
-    assert [key.removeprefix("'") for key in keys] == PAYLOADS
-    assert not any(cell.startswith(DANGEROUS) for row in rows for cell in row)
