@@ -136,7 +136,7 @@ def score_table(
     arms = Arms.of(model, version=version)
     columns = _columns(rows, arms, key, keep)
     asked = Job(
-        id=secrets.token_hex(5),
+        id=secrets.token_hex(4),
         started_at=clock(),
         source=digest_of(rows.identity()),
         model=arms.digest,

@@ -23,7 +23,7 @@ class Job(Record):
     Attributes
     ----------
     id : str
-        Ten hexadecimal digits that no other job has.
+        Eight hexadecimal digits, drawn when it first began.
     started_at : datetime
         When it first began; the time of all its predictions.
     source, model, columns : str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, final
 
 import numpy as np
@@ -12,13 +13,12 @@ import numpy.typing as npt
 import polars as pl
 
 from mldeploy.errors import PredictionLogError
-from mldeploy.serving._batch import PredictionBatch
 from mldeploy.serving._bulk_files import full_disk_as_error
+from mldeploy.serving._frame import Loggable, frame_of
+from mldeploy.serving._observers import Observer, Observers
+from mldeploy.serving._privacy import ColumnRule, Protection
 from mldeploy.serving._read import read_log
-from mldeploy.serving._segments import Partition, Segment, folder_of
-
-Observer = Callable[[pl.DataFrame], object]
-"""Is told the rows that were just written, such as the sketch of a monitor."""
+from mldeploy.serving._segments import Partition, cut
 
 
 @final
@@ -38,6 +38,8 @@ class BulkLog:
         Whose predictions these are.
     partition : Partition, default=Partition.DAY
         Time that a folder spans.
+    columns : mapping of str to HashColumn or DropColumn, optional
+        What becomes of sensitive columns, as in a `ParquetLog`.
     observers : sequence of callable
         Are told the rows of each batch, once it is on the disk.
 
@@ -55,6 +57,7 @@ class BulkLog:
         deployment: str,
         *,
         partition: Partition = Partition.DAY,
+        columns: Mapping[str, ColumnRule] = MappingProxyType({}),
         observers: Sequence[Observer] = (),
     ) -> None:
         if not deployment:
@@ -62,7 +65,8 @@ class BulkLog:
         self.root = Path(root)
         self.deployment = deployment
         self._partition = Partition(partition)
-        self._observers = tuple(observers)
+        self._protection = Protection(columns)
+        self._observers = Observers(observers)
         self._closed = False
 
     @property
@@ -70,7 +74,7 @@ class BulkLog:
         """Nothing is ever dropped: who writes, waits."""
         return 0
 
-    def write(self, batch: PredictionBatch) -> None:
+    def write(self, batch: Loggable) -> None:
         """Write a batch down to the disk.
 
         Raises
@@ -87,15 +91,19 @@ class BulkLog:
                 f"this is the log of {self.deployment!r}, and the batch is of "
                 f"{batch.deployment!r}; open a BulkLog for it"
             )
-        rows = batch.to_frame()
-        name = f"bulk-{batch.ids[0]}.parquet"
-        starts = rows["time"].dt.truncate(_LENGTHS[self._partition])
-        for start in starts.unique().sort():
-            folder = folder_of(self.root, self.deployment, self._partition, start.astimezone(UTC))
+        rows = frame_of([batch])
+        name = f"bulk-{rows['prediction_id'][0]}.parquet"
+        segments = cut(
+            self._protection(rows),
+            root=self.root,
+            deployment=self.deployment,
+            partition=self._partition,
+            name=lambda: name,
+        )
+        for segment in segments:
             with full_disk_as_error(self.root):
-                Segment(path=folder / name, rows=rows.filter(starts == start)).write({})
-        for observer in self._observers:
-            observer(rows)
+                segment.write({})
+            self._observers(segment.rows)
 
     def flush(self, timeout: timedelta | None = None) -> None:
         """Return at once: what was taken is written."""
@@ -109,16 +117,13 @@ class BulkLog:
         return read_log(self.root, deployment=self.deployment, start=start, end=end)
 
 
-_LENGTHS: Final = {Partition.DAY: "1d", Partition.HOUR: "1h"}
-
-
 def job_ids(job: str, started_at: datetime, rows: npt.NDArray[np.int64]) -> pl.Series:
     """Return the identifiers of a job's predictions, the same whenever a row is scored again.
 
     Parameters
     ----------
     job : str
-        Ten hexadecimal digits.
+        Eight hexadecimal digits.
     started_at : datetime
         When the job began; identifiers sort by it, and then by row.
     rows : ndarray of shape (n_rows,)
@@ -137,11 +142,11 @@ def job_ids(job: str, started_at: datetime, rows: npt.NDArray[np.int64]) -> pl.S
     Examples
     --------
     >>> when = datetime(2013, 1, 1, 5, 15, tzinfo=UTC)
-    >>> job_ids("0123456789", when, np.array([0, 255])).to_list()
-    ['013bf488bc20701289345670000000000', '013bf488bc207012893456700000000ff']
+    >>> job_ids("01234567", when, np.array([0, 255])).to_list()
+    ['013bf488bc2070128345670000000000', '013bf488bc20701283456700000000ff']
     """
     stamp = (started_at - _EPOCH) // timedelta(milliseconds=1) & (2**48 - 1)
-    prefix = f"{stamp:012x}7{job[:3]}8{job[3:8]}"
+    prefix = f"{stamp:012x}7{job[:3]}8{job[3:]}"
     high, middle, low = (rows >> 32).astype(np.uint32), rows >> 16 & 0xFFFF, rows & 0xFFFF
     parts = pl.DataFrame(
         {
