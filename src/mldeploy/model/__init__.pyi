@@ -5,15 +5,27 @@ from ._labels import classes_of, labels_of
 from ._model import Model
 from ._provenance import Provenance
 from ._signature import Signature
+from .compiled._model import CompiledModel
+from .compiling._compile import Compilation, compile_model, default_compilers
+from .compiling._compiler import Compiler
+from .compiling._parity import prove
+from .compiling._tables import TableCompiler
 
 __all__ = [
     "Bundle",
     "CodeState",
+    "Compilation",
+    "CompiledModel",
+    "Compiler",
     "Model",
     "ModelFormat",
     "Provenance",
     "Signature",
     "SkopsFormat",
+    "TableCompiler",
     "classes_of",
+    "compile_model",
+    "default_compilers",
     "labels_of",
+    "prove",
 ]

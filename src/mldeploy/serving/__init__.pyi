@@ -7,6 +7,8 @@ from ._bulk_sql import SqlTable
 from ._bulk_summary import BulkSummary
 from ._compact import compact
 from ._counts import Counts
+from ._explain import explain
+from ._explanation import Contribution, Explanation
 from ._frame import Loggable
 from ._observers import Observer
 from ._on_full import DropNewest, Refuse, Wait
@@ -33,10 +35,12 @@ __all__ = [
     "BulkLog",
     "BulkSummary",
     "ColumnRule",
+    "Contribution",
     "Counts",
     "DropColumn",
     "DropNewest",
     "Expired",
+    "Explanation",
     "HashColumn",
     "Loggable",
     "LoggedRow",
@@ -57,6 +61,7 @@ __all__ = [
     "Wait",
     "compact",
     "expire",
+    "explain",
     "logged_name",
     "read_log",
     "score_table",
