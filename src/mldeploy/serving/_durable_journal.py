@@ -21,7 +21,6 @@ _FRAME: Final = struct.Struct("<QI")
 """Length and CRC-32 of a record, which follows."""
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
-_sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 @final
@@ -150,7 +149,7 @@ class Journal:
         os.lseek(self._descriptor, self._size, os.SEEK_SET)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
-        _sync_data(self._descriptor)
+        _sync(self._descriptor)
         self._size += len(content)
         self._is_torn = False
 
@@ -232,3 +231,11 @@ def _is_still(path: Path, descriptor: int) -> bool:
     with suppress(FileNotFoundError):
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     return False
+
+
+def _sync(descriptor: int) -> None:
+    """Wait until the content of a file, and its length, are on the disk."""
+    if sys.platform == "linux":
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)

@@ -1,0 +1,575 @@
+"""A durable log acknowledges a row only when it is on the disk, and never loses or doubles it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mldeploy.data import ColumnSchema, Schema
+from mldeploy.errors import PredictionLogError, PredictionLogFullError
+from mldeploy.serving import (
+    DropNewest,
+    LoggedRow,
+    ParquetLog,
+    Partition,
+    PredictionBatch,
+    Wait,
+    compact,
+    read_log,
+)
+from mldeploy.serving._durable_journal import Journal, read_journal
+from mldeploy.serving._on_full import OnFull
+
+A_WHILE = timedelta(seconds=30)
+LONG = timedelta(hours=1)
+SCHEMA = Schema(
+    columns=(ColumnSchema(name="wind", kind="number"), ColumnSchema(name="carrier", kind="string"))
+)  # without a frame, since the threads of polars survive no fork
+NOON = 1_364_817_600_000_000  # 2013-04-01T12:00Z
+HOUR = 3_600_000_000
+
+
+def row(name: str, *, time: int = NOON) -> LoggedRow:
+    return LoggedRow(
+        deployment="late", version="1", arm="champion", id=name, key=f"key {name}", time=time,
+        values=(2.5, "AA"), schema=SCHEMA, latency_s=0.001, prediction=True, score=0.75,
+        route="advice",
+    )  # fmt: skip
+
+
+def durable(root: Path, **settings: Any) -> ParquetLog:
+    return ParquetLog(root, "late", durable=True, **settings)
+
+
+def ids(root: Path) -> list[str]:
+    return sorted(read_log(root)["prediction_id"])
+
+
+def hidden(root: Path, pattern: str = ".journal-*") -> list[Path]:
+    return sorted(root.rglob(pattern))
+
+
+# --- what an acknowledgement means ------------------------------------------------------------
+
+
+def test_a_row_is_readable_as_soon_as_write_returns(tmp_path: Path) -> None:
+    with durable(tmp_path, flush_interval=LONG) as log:
+        log.write(row("a"))
+
+        assert ids(tmp_path) == ["a"]
+        assert not list(tmp_path.rglob("*.parquet"))
+        assert read_log(tmp_path).equals(row("a").to_frame())
+
+
+def test_after_closing_any_parquet_reader_finds_the_rows(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with durable(tmp_path, partition=Partition.HOUR) as log:
+        for i in range(4):
+            log.write(row(f"{i}", time=NOON + i * HOUR // 2))
+
+    table = parquet.read_table(tmp_path, partitioning=None)
+
+    assert sorted(table.column("prediction_id").to_pylist()) == ["0", "1", "2", "3"]
+    assert {p.parent.name for p in tmp_path.rglob("*.parquet")} == {
+        "hour=2013-04-01T12",
+        "hour=2013-04-01T13",
+    }
+    assert not hidden(tmp_path)
+
+
+def test_flush_turns_the_journal_into_parquet(tmp_path: Path) -> None:
+    with durable(tmp_path, flush_interval=LONG) as log:
+        log.write(row("a"))
+        log.flush(A_WHILE)
+
+        assert not hidden(tmp_path)
+        assert log.frame()["prediction_id"].to_list() == ["a"]
+
+
+def test_old_journals_become_parquet_by_themselves(tmp_path: Path) -> None:
+    done = threading.Event()
+    with durable(
+        tmp_path,
+        flush_interval=timedelta(milliseconds=20),
+        observers=[lambda rows: done.set()],
+    ) as log:
+        log.write(row("a"))
+
+        assert done.wait(A_WHILE.total_seconds())
+        assert not hidden(tmp_path)
+
+
+def test_rows_that_wait_together_share_a_record_of_the_journal(tmp_path: Path) -> None:
+    log = durable(tmp_path, flush_interval=LONG)
+    with log._writer._changed:  # the committing thread cannot begin
+        futures = [log.write_durably(row(f"{i:03d}")) for i in range(64)]
+    for future in futures:
+        future.result(A_WHILE.total_seconds())
+
+    assert [len(read_journal(path).payloads) for path in hidden(tmp_path)] == [1]
+    assert ids(tmp_path) == [f"{i:03d}" for i in range(64)]
+    log.close()
+    assert ids(tmp_path) == [f"{i:03d}" for i in range(64)]
+
+
+def test_coroutines_can_wait_and_one_that_gives_up_disturbs_nobody(tmp_path: Path) -> None:
+    async def main(log: ParquetLog) -> None:
+        with log._writer._changed:
+            waiting = [
+                asyncio.ensure_future(asyncio.wrap_future(log.write_durably(row(f"{i}"))))
+                for i in range(8)
+            ]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert results[1:] == [None] * 7
+
+    with durable(tmp_path) as log:
+        asyncio.run(main(log))
+
+    assert len(ids(tmp_path)) == 8
+
+
+def test_a_batch_larger_than_the_buffer_is_written_in_parts(tmp_path: Path) -> None:
+    n = 25
+    batch = PredictionBatch(
+        deployment="late", version="1", ids=[f"{i:02d}" for i in range(n)],
+        times=np.datetime64("2013-04-01T12:00", "us") + np.arange(n),
+        features=pl.DataFrame({"wind": np.arange(n) / 2}), predictions=np.ones(n, dtype=bool),
+        latency_s=np.zeros(n),
+    )  # fmt: skip
+    with durable(tmp_path, capacity_rows=10, flush_rows=5) as log:
+        log.write(batch)
+
+    assert ids(tmp_path) == [f"{i:02d}" for i in range(n)]
+
+
+def test_many_threads_write_every_row_once(tmp_path: Path) -> None:
+    with durable(tmp_path, flush_rows=30) as log:
+
+        def write(worker: int) -> None:
+            for i in range(40):
+                log.write(row(f"{worker}-{i:02d}"))
+
+        workers = [threading.Thread(target=write, args=(w,)) for w in range(6)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+    assert ids(tmp_path) == sorted(f"{w}-{i:02d}" for w in range(6) for i in range(40))
+
+
+def test_a_durable_log_can_be_told_to_drop_nothing() -> None:
+    with pytest.raises(ValueError, match="drops nothing"):
+        durable(Path("nowhere"), on_full=DropNewest())
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A disk that syncs nothing until the event is set."""
+    may_sync, sync = threading.Event(), os.fdatasync
+
+    def wait_and_sync(descriptor: int) -> None:
+        may_sync.wait(A_WHILE.total_seconds())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", wait_and_sync)
+    yield may_sync
+    may_sync.set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fdatasync")
+@pytest.mark.parametrize("on_full", [None, Wait(timeout=timedelta(milliseconds=10))])
+def test_a_full_buffer_refuses_and_nothing_is_dropped(
+    tmp_path: Path, slow_disk: threading.Event, on_full: OnFull | None
+) -> None:
+    with durable(tmp_path, on_full=on_full, capacity_rows=2, flush_rows=1) as log:
+        futures = [log.write_durably(row("a")), log.write_durably(row("b"))]
+        with pytest.raises(PredictionLogFullError, match="no room for 1 rows: 2 of 2 wait"):
+            log.write_durably(row("c"))
+        assert not any(future.done() for future in futures)
+        slow_disk.set()
+        for future in futures:
+            future.result(A_WHILE.total_seconds())
+        assert (log.refused, log.dropped) == (1, 0)
+
+    assert ids(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fdatasync")
+def test_waiting_lets_rows_in_when_the_disk_goes_on(
+    tmp_path: Path, slow_disk: threading.Event
+) -> None:
+    with durable(tmp_path, on_full=Wait(), capacity_rows=1, flush_rows=1) as log:
+        log.write_durably(row("a"))
+        threading.Timer(0.02, slow_disk.set).start()
+        log.write(row("b"))
+
+    assert ids(tmp_path) == ["a", "b"]
+
+
+def test_a_log_that_is_not_durable_hands_out_no_promise(tmp_path: Path) -> None:
+    with ParquetLog(tmp_path, "late") as log, pytest.raises(PredictionLogError, match="durable="):
+        log.write_durably(row("a"))
+
+
+def test_closing_twice_is_quiet_and_writing_afterwards_is_not(tmp_path: Path) -> None:
+    log = durable(tmp_path)
+    log.write(row("a"))
+    log.close()
+    log.close()
+
+    with pytest.raises(PredictionLogError, match="closed"):
+        log.write(row("b"))
+    assert ids(tmp_path) == ["a"]
+
+
+def test_a_broken_record_is_refused_and_the_log_goes_on(tmp_path: Path) -> None:
+    broken = row("a")
+    broken.values = (1.5, 2.5)
+    with durable(tmp_path) as log:
+        with pytest.raises(PredictionLogError, match="cannot be logged"):
+            log.write(broken)
+        log.write(row("b"))
+
+    assert ids(tmp_path) == ["b"]
+
+
+# --- journals that somebody left --------------------------------------------------------------
+
+
+def abandoned(root: Path, *names: str) -> Path:
+    """A journal as a killed process leaves it, of one record for each name."""
+    from mldeploy.serving._durable_settle import pack
+
+    journal = Journal(root / "deployment=late", Partition.DAY)
+    for name in names:
+        journal.append(pack(row(name).to_frame()), 1)
+    journal.leave()
+    return journal.path
+
+
+def test_the_next_log_recovers_what_a_killed_one_left(tmp_path: Path) -> None:
+    abandoned(tmp_path, "a", "b")
+    abandoned(tmp_path, "c")
+
+    with ParquetLog(tmp_path, "late") as log:
+        log.upkeep()
+
+    assert ids(tmp_path) == ["a", "b", "c"]
+    assert not hidden(tmp_path)
+
+
+@pytest.mark.parametrize("lost", [1, 11, 12, 100])
+def test_a_torn_tail_is_cut_and_the_rows_before_it_count(tmp_path: Path, lost: int) -> None:
+    path = abandoned(tmp_path, "a", "b")
+    path.write_bytes(path.read_bytes()[:-lost])
+
+    assert ids(tmp_path) == ["a"]
+    with durable(tmp_path) as log:
+        log.write(row("c"))
+        log.upkeep()
+    assert ids(tmp_path) == ["a", "c"]
+    assert not hidden(tmp_path)
+
+
+def test_a_journal_without_a_whole_record_is_removed(tmp_path: Path) -> None:
+    for n in (0, 7, 19, 25):
+        path = abandoned(tmp_path, "a")
+        path.write_bytes(path.read_bytes()[:n])
+
+    with durable(tmp_path) as log:
+        log.upkeep()
+
+    assert ids(tmp_path) == []
+    assert not hidden(tmp_path)
+    assert not hidden(tmp_path, ".damaged*")
+
+
+def test_damage_that_no_crash_explains_is_kept_for_people(tmp_path: Path) -> None:
+    path = abandoned(tmp_path, "a", "b", "c")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    with durable(tmp_path) as log:
+        log.upkeep()
+
+    assert ids(tmp_path) == ["a"]
+    (kept,) = hidden(tmp_path, ".damaged*")
+    assert kept.read_bytes() == content
+
+
+def test_a_journal_of_a_living_log_is_left_alone(tmp_path: Path) -> None:
+    with durable(tmp_path, flush_interval=LONG) as log, durable(tmp_path) as other:
+        log.write(row("a"))
+
+        assert other.upkeep().n_recovered == 0
+        assert len(hidden(tmp_path)) == 1
+        assert ids(tmp_path) == ["a"]
+
+
+def test_a_journal_that_reappears_after_it_was_merged_counts_no_row_twice(tmp_path: Path) -> None:
+    """A power loss may bring the name of a removed file back."""
+    path = abandoned(tmp_path, "a", "b")
+    content = path.read_bytes()
+    with durable(tmp_path) as log:
+        log.upkeep()
+        log.write(row("c"))
+        log.flush(A_WHILE)
+        for _ in range(2):
+            compact(tmp_path, before=datetime(2013, 4, 2, tzinfo=UTC))
+            path.write_bytes(content)
+
+            before = ids(tmp_path)
+            log.upkeep()
+            assert ids(tmp_path) == before
+            log.write(row("late"))
+            log.flush(A_WHILE)
+            compact(tmp_path, before=datetime(2013, 4, 2, tzinfo=UTC))
+            assert ids(tmp_path) == sorted([*before, "late"])
+    assert ids(tmp_path) == ["a", "b", "c", "late", "late"]
+
+
+# --- a disk that refuses ----------------------------------------------------------------------
+
+
+class Faults:
+    """Let the n-th call that changes the disk fail, and all later ones until it is mended."""
+
+    CALLS = ("open", "write", "fsync", "fdatasync", "ftruncate", "replace")
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, *, lasting: bool) -> None:
+        self.left = at
+        self.lasting = lasting
+        self.hit = False
+        self.mended = False
+        for name in self.CALLS:
+            monkeypatch.setattr(os, name, self._guard(name, getattr(os, name)))
+
+    def _guard(self, name: str, call: Any) -> Any:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if threading.current_thread().name.startswith("mldeploy-log") and self._fails():
+                if name == "write":
+                    call(args[0], bytes(args[1])[: len(args[1]) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return call(*args, **kwargs)
+
+        return guarded
+
+    def _fails(self) -> bool:
+        self.left -= 1
+        if self.mended or self.left > 0 or (self.hit and not self.lasting):
+            return False
+        self.hit = True
+        return True
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_nothing_acknowledged_is_lost_whichever_call_the_disk_refuses(
+    tmp_path: Path, lasting: bool
+) -> None:
+    """What was refused may be in the log or not; what was acknowledged is there once."""
+    at = 0
+    while True:
+        at += 1
+        root = tmp_path / str(at)
+        with pytest.MonkeyPatch.context() as patch:
+            faults = Faults(patch, at, lasting=lasting)
+            acknowledged = _write_some(root, faults)
+        found = ids(root)
+        assert len(found) == len(set(found)), at
+        assert acknowledged <= set(found), at
+        with durable(root) as log:
+            log.upkeep()
+        assert ids(root) == found, at
+        assert not hidden(root), at
+        if not faults.hit:
+            break
+    assert at > 20
+
+
+def _write_some(root: Path, faults: Faults) -> set[str]:
+    acknowledged = set()
+    log = durable(root, flush_rows=2, capacity_rows=10)
+    for i in range(7):
+        try:
+            log.write(row(f"{i}", time=NOON + i * 8 * HOUR))
+        except PredictionLogError:
+            continue
+        acknowledged.add(f"{i}")
+    faults.mended = True
+    log.write(row("last"))
+    log.close()
+    return acknowledged | {"last"}
+
+
+def test_a_refused_row_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = Faults(monkeypatch, 1, lasting=True)
+    with durable(tmp_path) as log:
+        with pytest.raises(PredictionLogError, match="No space left") as caught:
+            log.write(row("a"))
+        assert caught.value.errno == errno.ENOSPC
+        faults.mended = True
+        log.write(row("b"))
+
+    assert ids(tmp_path) == ["b"]
+
+
+# --- kill -9 ----------------------------------------------------------------------------------
+
+WRITE_AND_DIE = """
+import os, random, signal, sys, threading, time
+from datetime import timedelta
+sys.path.insert(0, sys.argv[2])
+from test_durable_log import HOUR, NOON, durable, row
+
+root, mode, first, last, acknowledged = sys.argv[1], sys.argv[3], *map(int, sys.argv[4:])
+
+def write(log, name, n):
+    for i in range(n):
+        log.write(row(f"{name}-{i}", time=NOON + i % 3 * 8 * HOUR))
+        os.write(acknowledged, f"{name}-{i}\\n".encode())
+
+def child(number):
+    if mode == "call":
+        die_at_call(number)
+    place = root + f"/{number}" * (mode == "call")
+    log = durable(place, flush_rows=5, partition="hour" if number % 2 else "day")
+    if mode == "call":
+        write(log, number, 12)
+        log.upkeep()
+        log.close()
+        os._exit(0)
+    for w in range(4):
+        threading.Thread(target=write, args=(log, f"{number}-{w}", 10**6)).start()
+    while True:
+        time.sleep(0.05)
+        log.upkeep()
+
+def die_at_call(number):
+    left = [number]
+    def guard(call):
+        def guarded(*args, **kwargs):
+            if args[0] != acknowledged:
+                left[0] -= 1
+                if left[0] <= 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args, **kwargs)
+        return guarded
+    for name in ("open", "write", "fsync", "fdatasync", "ftruncate", "replace", "unlink"):
+        setattr(os, name, guard(getattr(os, name)))
+
+for number in range(first, last):  # frames are not touched here: their threads survive no fork
+    pid = os.fork()
+    if pid == 0:
+        child(number)
+    if mode == "time":
+        time.sleep(random.Random(number).uniform(0.05, 0.3))
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    if mode == "call" and status == 0:
+        break
+"""
+
+
+def _killed(root: Path, mode: str, first: int, last: int) -> list[str]:
+    """Write in processes that are killed; return what was acknowledged."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-W", "ignore", "-c", WRITE_AND_DIE, str(root)]
+    command += [str(Path(__file__).parent), mode, str(first), str(last), str(writing)]
+    with subprocess.Popen(command, pass_fds=[writing]) as process:
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            acknowledged = pipe.read().split()
+        assert process.wait() == 0
+    return acknowledged
+
+
+def _check(root: Path, acknowledged: list[str]) -> None:
+    before = ids(root)
+    assert len(before) == len(set(before))
+    assert not set(acknowledged) - set(before)
+    with durable(root) as log:
+        log.upkeep()
+    assert ids(root) == before
+    assert not hidden(root)
+    compact(root, before=datetime(2014, 1, 1, tzinfo=UTC))
+    assert ids(root) == before
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+
+
+@needs_fork
+def test_nothing_acknowledged_is_missing_or_double_after_kills(tmp_path: Path) -> None:
+    acknowledged = _killed(tmp_path, "time", 0, 8)
+
+    assert len(acknowledged) > 50
+    _check(tmp_path, acknowledged)
+
+
+@pytest.mark.slow
+@needs_fork
+def test_nothing_acknowledged_is_missing_or_double_after_many_kills(tmp_path: Path) -> None:
+    acknowledged = _killed(tmp_path, "time", 100, 125)
+
+    assert len(acknowledged) > 500
+    _check(tmp_path, acknowledged)
+
+
+@pytest.mark.slow
+@needs_fork
+def test_a_kill_at_every_call_that_changes_the_disk_loses_and_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    acknowledged = _killed(tmp_path, "call", 1, 200)
+
+    roots = sorted(tmp_path.iterdir(), key=lambda path: int(path.name))
+    assert 30 < len(roots) < 199, "the last one must reach its end"
+    for root in roots:
+        _check(root, [name for name in acknowledged if name.split("-")[0] == root.name])
+
+
+def test_an_acknowledgement_is_a_plain_future(tmp_path: Path) -> None:
+    with durable(tmp_path) as log:
+        future = log.write_durably(row("a"))
+
+        assert isinstance(future, Future)
+        assert not future.cancel()
+        assert future.result(A_WHILE.total_seconds()) is None
+
+
+@needs_fork
+def test_a_forked_child_has_a_journal_of_its_own(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+from test_durable_log import durable, row
+log = durable(sys.argv[1])
+child = os.fork()
+log.write(row("child" if child == 0 else "parent"))
+os.kill(os.getpid(), signal.SIGKILL) if child == 0 else os.waitpid(child, 0)
+log.close()
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
+    subprocess.run([*command, str(Path(__file__).parent)], check=True, timeout=60)
+
+    assert signal.SIGKILL
+    assert ids(tmp_path) == ["child", "parent"]
