@@ -154,7 +154,11 @@ def stack(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         for frame in frames:
             for name, dtype in frame.schema.items():
                 types[name] |= set() if dtype == pl.Null else {dtype}
-        mixed = [name for name, found in types.items() if len(found) > 1]
+        mixed = [
+            name
+            for name, found in types.items()
+            if len(found) > 1 and not all(dtype.is_numeric() for dtype in found)
+        ]
         texts = [f.with_columns(_as_text(f[n]) for n in mixed if n in f.columns) for f in frames]
         return pl.concat(texts, how="diagonal_relaxed")
 
