@@ -73,6 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "_predict:predict", "answer the rows of a table of any size")
     predict_options(one)
 
+    one = _command(commands, "_serve:serve", "serve a bundle over HTTP")
+    one.add_argument("target", help="folder of a bundle")
+    one.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    one.add_argument("--port", type=int, default=8080, help="port to listen on (8080)")
+    one.add_argument("--label", help="label of the version, as it is answered and logged")
+    one.add_argument("--log", type=Path, default=Path("predictions"), help="folder of the log")
+    one.add_argument("--keys", type=Path, help="JSON file of keys; see ApiKeys")
+    one.add_argument("--open", action="store_true", help="serve beyond this machine without keys")
+
     one = _command(commands, "_bench:bench", "measure ways of hosting a version, and what fits")
     one.add_argument("target", help="folder of a bundle, NAME, NAME:NUMBER or NAME@ALIAS")
     one.add_argument("--seconds", type=float, default=2.0, help="length of each trial (2)")

@@ -63,7 +63,8 @@ def trial(directory: Path, how: str, *, seconds: float, trusted: Sequence[str] =
 def _one_by_one(predictor: Predictor, rows: pl.DataFrame, *, name: str, seconds: float) -> Hosting:
     asked = rows.to_dicts()
     predictor.predict(asked[0])
-    start, latencies = seconds_since_start(), []
+    start = seconds_since_start()
+    latencies: list[float] = []
     begin = last = time.perf_counter()
     while last - begin < seconds and len(latencies) < _MOST_ANSWERS:
         predictor.predict(asked[len(latencies) % len(asked)])

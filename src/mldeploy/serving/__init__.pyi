@@ -14,6 +14,7 @@ from ._observers import Observer
 from ._on_full import DropNewest, Refuse, Wait
 from ._one_row import LoggedRow
 from ._parquet_log import ParquetLog
+from ._plan import Arm, Plan, Switchboard
 from ._predictor import Predictor
 from ._privacy import ColumnRule, DropColumn, HashColumn
 from ._read import read_log
@@ -30,6 +31,7 @@ __all__ = [
     "Answer",
     "Answered",
     "Answers",
+    "Arm",
     "Asked",
     "Batcher",
     "BulkLog",
@@ -49,6 +51,7 @@ __all__ = [
     "ParquetLog",
     "Partition",
     "PlainRows",
+    "Plan",
     "PredictionBatch",
     "PredictionSink",
     "Predictor",
@@ -56,6 +59,7 @@ __all__ = [
     "Retention",
     "SqlTable",
     "SupportsReading",
+    "Switchboard",
     "Traffic",
     "Upkept",
     "Wait",

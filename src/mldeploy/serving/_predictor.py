@@ -20,6 +20,7 @@ from mldeploy.errors import (
     MLDeployError,
     PredictionFailedError,
 )
+from mldeploy.model import CompiledModel
 from mldeploy.problem import Route, Routing
 from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._batch import PredictionBatch
@@ -42,7 +43,7 @@ from mldeploy.serving._request import (
 from mldeploy.serving._sink import PredictionSink
 
 if TYPE_CHECKING:
-    from mldeploy.model import CompiledModel, Model
+    from mldeploy.model import Model
 
 Array = npt.NDArray[Any]
 
@@ -113,7 +114,7 @@ class Predictor:
     @property
     def is_compiled(self) -> bool:
         """Whether a compiled model answers, and no scikit-learn is needed."""
-        return _is_compiled(self.model)
+        return isinstance(self.model, CompiledModel)
 
     def predict(
         self,
@@ -445,12 +446,8 @@ class _CompiledBackend:
         self.many = model.score_frame
 
 
-def _is_compiled(model: Any) -> bool:
-    return hasattr(model, "score_row")
-
-
-def _backend_of(model: Any) -> Backend:
-    if _is_compiled(model):
+def _backend_of(model: Model | CompiledModel) -> Backend:
+    if isinstance(model, CompiledModel):
         return _CompiledBackend(model)
     from mldeploy.serving._original import OriginalBackend  # noqa: PLC0415 - loads scikit-learn
 

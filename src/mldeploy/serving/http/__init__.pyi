@@ -1,0 +1,33 @@
+from ._app import App
+from ._bounds import Limits
+from ._compose import Server, server_of
+from ._in_thread import RunningServer, serve_in_thread
+from ._keys import ApiKey, ApiKeys, require_guard
+from ._listener import Listener, run
+from ._messages import Handler, Request, Response
+from ._metrics import Metrics
+from ._routing import Role, Route
+from ._service import Label, Served, Service
+
+__all__ = [
+    "ApiKey",
+    "ApiKeys",
+    "App",
+    "Handler",
+    "Label",
+    "Limits",
+    "Listener",
+    "Metrics",
+    "Request",
+    "Response",
+    "Role",
+    "Route",
+    "RunningServer",
+    "Served",
+    "Server",
+    "Service",
+    "require_guard",
+    "run",
+    "serve_in_thread",
+    "server_of",
+]

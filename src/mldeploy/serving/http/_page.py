@@ -1,0 +1,143 @@
+"""The page at ``/``: try one row, watch the service, read the card."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib import resources
+from typing import Any, Final, final
+
+from mldeploy.evidence import escape
+from mldeploy.serving.http._json import encode
+from mldeploy.serving.http._messages import Request, Response
+from mldeploy.serving.http._metrics import Metrics
+from mldeploy.serving.http._routing import Role, Route
+from mldeploy.serving.http._service import Service
+
+_HTML: Final = b"text/html; charset=utf-8"
+Drift = Callable[[], Sequence[dict[str, Any]]]
+"""Returns, column by column, ``column``, ``distance`` in [0, 1] and ``n`` rows."""
+
+
+@final
+class Page:
+    """``/`` and ``/live.json``.
+
+    The page is one file: it loads nothing from elsewhere, and its policy lets the browser run no
+    other script than its own. Names and values are data to it, never markup.
+
+    Parameters
+    ----------
+    service : Service
+        What is served; the page is about the first model.
+    metrics : Metrics
+        What is drawn.
+    drift : callable, optional
+        What is told of drift.
+    """
+
+    def __init__(self, service: Service, metrics: Metrics, *, drift: Drift | None = None) -> None:
+        self._service = service
+        self._metrics = metrics
+        self._drift = drift
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes."""
+        return (
+            Route(method="GET", pattern="/", role=Role.OBSERVE, action=self.answer),
+            Route(method="GET", pattern="/live.json", role=Role.OBSERVE, action=self.live),
+        )
+
+    def live(self, _: Request) -> Response:
+        """Return the figures that are drawn."""
+        drift = [] if self._drift is None else list(self._drift())
+        return Response(body=encode({**self._metrics.summary(), "drift": drift}))
+
+    def answer(self, _: Request) -> Response:
+        """Return the page."""
+        return Response(
+            body=self._page,
+            content_type=_HTML,
+            headers=(
+                (b"content-security-policy", self._policy),
+                (b"x-content-type-options", b"nosniff"),
+                (b"referrer-policy", b"no-referrer"),
+            ),
+        )
+
+    @cached_property
+    def _script(self) -> str:
+        return _asset("page.js")
+
+    @cached_property
+    def _style(self) -> str:
+        return _asset("page.css")
+
+    @cached_property
+    def _policy(self) -> bytes:
+        script, style = _hash(self._script), _hash(self._style)
+        return (
+            f"default-src 'none'; script-src '{script}'; style-src '{style}'; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ).encode()
+
+    @cached_property
+    def _page(self) -> bytes:
+        model = self._service.default
+        facts = model.facts
+        criteria = "".join(
+            f"<li>{escape(criterion)}</li>" for criterion in facts.get("criteria", ())
+        )
+        data = json.dumps(self._data(), ensure_ascii=False, default=str).replace("<", "\\u003c")
+        title, why_not = escape(model.name), escape(model.why_not_compiled)
+        how = f"not compiled: {why_not}" if why_not else "compiled"
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            f"<style>{self._style}</style></head><body><header><h1>{title}</h1>"
+            f"<p>{escape(facts.get('statement', ''))}</p>"
+            f"<p>{escape(model.version)}, {how}"
+            '. <span id="state" role="status"></span></p></header><main>'
+            '<section class="wide"><h2>Try one row</h2><form id="try"><div id="fields"></div>'
+            '<button type="submit">Predict</button></form><div id="answer" aria-live="polite">'
+            "</div></section>"
+            '<section><h2>Requests a second, <span class="problem">not answered</span></h2>'
+            '<div id="rate"></div></section>'
+            '<section><h2>Latency: half, <span class="problem">99 %</span></h2>'
+            '<div id="latency"></div></section>'
+            '<section><h2>Drift since the training</h2><table id="drift"></table></section>'
+            f"<section><h2>What is promised</h2><ul>{criteria}</ul><p>Owner: "
+            f"{escape(facts.get('owner') or '-')}</p></section>"
+            f'<section class="wide"><h2>Model card</h2><pre>{escape(model.card or "none")}</pre>'
+            f'</section></main><script type="application/json" id="data">{data}</script>'
+            f"<script>{self._script}</script></body></html>"
+        ).encode()
+
+    def _data(self) -> dict[str, Any]:
+        model = self._service.default
+        signature = model.signature
+        return {
+            "columns": [
+                {
+                    "name": c.name, "kind": c.kind, "nullable": c.nullable, "closed": c.closed,
+                    "categories": list(c.categories or ())[:500],
+                    "minimum": c.minimum, "maximum": c.maximum,
+                }
+                for c in signature.inputs.columns
+            ],
+            "example": dict(model.examples[0]) if model.examples else {},
+            "classes": [str(label) for label in signature.classes],
+            "positive": str(signature.positive),
+        }  # fmt: skip
+
+
+def _asset(name: str) -> str:
+    folder = resources.files("mldeploy.serving.http") / "assets"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,155 @@
+"""The models that a server serves, and what goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, final
+
+from mldeploy.errors import MLDeployError, NotFoundError
+from mldeploy.model import Signature
+from mldeploy.serving._answers import Answered, Answers
+from mldeploy.serving._batcher import Batcher
+from mldeploy.serving._request import Asked, Keys, Rows, Times
+from mldeploy.serving.http._bounds import Limits
+
+
+class Answering(Protocol):
+    """A `Predictor` or a `Traffic`, as far as a server needs one."""
+
+    @property
+    def version(self) -> str:
+        """Label of the version that answers."""
+        ...
+
+    def predict_values(
+        self,
+        values: Sequence[object],
+        *,
+        key: str | int | None = None,
+        time: datetime | None = None,
+    ) -> Answered:
+        """Answer one row in the order of the features."""
+        ...
+
+    def predict_frame(
+        self, rows: Rows, *, keys: Keys | None = None, times: Times | None = None
+    ) -> Answers:
+        """Answer many rows."""
+        ...
+
+    def predict_each(self, asked: Sequence[Asked]) -> list[Answered | MLDeployError]:
+        """Answer rows of different callers."""
+        ...
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What was true of one prediction."""
+
+    value: bool | int | float | str
+    prediction_id: str | None = None
+    key: str | None = None
+    time: datetime | None = None
+    observed_at: datetime | None = None
+
+
+TakesLabels = Callable[[Sequence[Label]], None]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A model that a server serves.
+
+    Attributes
+    ----------
+    name : str
+        Its name in paths.
+    answering : Predictor or Traffic
+        What answers.
+    signature : Signature
+        What goes in and what comes out.
+    batcher : Batcher, optional
+        What answers single rows if the model did not compile.
+    why_not_compiled : str
+        Why it did not; empty if it did.
+    card : str
+        Its model card, as Markdown.
+    examples : sequence of mapping
+        Rows that it can answer.
+    facts : mapping
+        What is worth knowing of its problem: statement, criteria, owner.
+    """
+
+    name: str
+    answering: Answering
+    signature: Signature
+    batcher: Batcher | None = None
+    why_not_compiled: str = ""
+    card: str = ""
+    examples: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Label of the version that answers."""
+        return self.answering.version
+
+    @property
+    def version_number(self) -> str:
+        """The version as protocols want it: what follows the colon of the label."""
+        return self.version.rpartition(":")[2]
+
+
+@final
+class Service:
+    """The models that a server serves, by name, and what goes with them.
+
+    Parameters
+    ----------
+    models : sequence of Served
+        The first is answered where no model is named.
+    limits : Limits, optional
+        What a client may ask.
+    labels : callable, optional
+        Takes labels; without it the server says that it keeps none.
+    is_draining : callable, optional
+        Tells whether the server is about to end.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Served],
+        *,
+        limits: Limits | None = None,
+        labels: TakesLabels | None = None,
+        is_draining: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.models = {model.name: model for model in models}
+        self.default = models[0]
+        self.limits = limits or Limits()
+        self.labels = labels
+        self.is_draining = is_draining
+
+    def model(self, name: str | None = None, version: str | None = None) -> Served:
+        """Return a model by name, and refuse a version that does not serve.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none.
+        """
+        served = self.default if name is None else self.models.get(name)
+        if served is None:
+            raise NotFoundError(
+                f"there is no model {name!r} here; there are {', '.join(self.models)}"
+            )
+        if version is not None and version not in (served.version_number, served.version):
+            raise NotFoundError(
+                f"version {version!r} of {served.name} does not serve; "
+                f"{served.version_number} does"
+            )
+        return served

@@ -1,0 +1,95 @@
+"""What Vertex AI's custom containers answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, final
+
+from mldeploy.serving.http._errors import BadRequest, response_to
+from mldeploy.serving.http._json import an_object, encode
+from mldeploy.serving.http._messages import Request, Response
+from mldeploy.serving.http._mlflow import rows_of_list
+from mldeploy.serving.http._routing import Role, Route
+from mldeploy.serving.http._service import Service
+from mldeploy.serving.http._tables import answered, few_enough, plain_scores
+
+_DEFAULT: Final = "/v1/endpoints/{endpoint}/deployedModels/{deployed}"
+_AS_VERTEX: Final = "/v1/"
+
+
+@final
+class VertexProtocol:
+    """The routes that Vertex names in the environment, or its defaults.
+
+    Parameters
+    ----------
+    service : Service
+        What is served; the first model answers.
+    environment : mapping, optional
+        Where ``AIP_HEALTH_ROUTE`` and ``AIP_PREDICT_ROUTE`` are looked up.
+    """
+
+    def __init__(self, service: Service, *, environment: Mapping[str, str] | None = None) -> None:
+        self._service = service
+        self._environment = os.environ if environment is None else environment
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes; those of the environment come first."""
+        found = [
+            Route(method="GET", pattern=_DEFAULT, role=Role.ANYONE, action=self.health),
+            Route(
+                method="POST", pattern=_DEFAULT + ":predict", role=Role.PREDICT,
+                action=self.predict,
+            ),
+            Route(
+                method="GET", pattern=_DEFAULT + ":predict", role=Role.ANYONE, action=self.health
+            ),
+        ]  # fmt: skip
+        if path := self._environment.get("AIP_PREDICT_ROUTE"):
+            found.insert(
+                0, Route(method="POST", pattern=path, role=Role.PREDICT, action=self.predict)
+            )
+        if path := self._environment.get("AIP_HEALTH_ROUTE"):
+            found.insert(
+                0, Route(method="GET", pattern=path, role=Role.ANYONE, action=self.health)
+            )
+        return tuple(found)
+
+    def health(self, _: Request, **__: str) -> Response:
+        """Tell whether requests should be sent here."""
+        ready = not self._service.is_draining()
+        return Response(status=200 if ready else 503, body=encode({"ready": ready}))
+
+    def predict(self, request: Request, **__: str) -> Response:
+        """Answer instances: as many predictions, in the same order."""
+        try:
+            return self._predict(request)
+        except Exception as error:
+            told = response_to(error, _AS_VERTEX)
+            if told is None:
+                raise
+            return told
+
+    def _predict(self, request: Request) -> Response:
+        kind = request.headers.get(b"content-type", b"application/json")
+        if kind.partition(b";")[0].strip().lower() != b"application/json":
+            raise BadRequest(415, "send application/json")
+        asked = an_object(request.body)
+        instances: Any = asked.get("instances")
+        if not isinstance(instances, list):
+            raise BadRequest(400, 'send an object with a list "instances"')
+        model = self._service.default
+        few_enough(len(instances), self._service)
+        answers = answered(model, rows_of_list(instances, model.signature.inputs, "instances"))
+        predictions = [
+            {"prediction": prediction, "score": score, "route": route, "id": identifier}
+            for prediction, score, route, identifier in zip(
+                answers.predictions.tolist(),
+                plain_scores(answers),
+                answers.routes.tolist(),
+                answers.ids,
+                strict=True,
+            )
+        ]
+        return Response(body=encode({"predictions": predictions}))
