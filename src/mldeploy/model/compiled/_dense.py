@@ -73,9 +73,8 @@ class Guard(_Smooth):
         PredictionFailedError
             If the original refuses one of them.
         """
-        with np.errstate(all="ignore"):
-            if np.vdot(X, X) < _SMALL:  # false for NaN, infinite and large values
-                return X
+        if np.vdot(X, X) < _SMALL:  # false for NaN, infinite and large values
+            return X
         if not self.allows_missing and np.isnan(X).any():
             raise failed("a value is missing where the model needs one (Input contains NaN)")
         limit = np.finfo(np.float32).max if self.as_float32 else np.finfo(np.float64).max
@@ -224,9 +223,7 @@ class Append(_Smooth):
         reads = array_of(arrays, "reads", dtype=np.int64)
         if not isinstance(spec.get("width"), int):
             raise refuse("a kernel that appends columns does not say to how many")
-        chain = restore_chain(
-            spec.get("chain"), arrays, prefix="chain-", n_inputs=len(reads)
-        )
+        chain = restore_chain(spec.get("chain"), arrays, prefix="chain-", n_inputs=len(reads))
         return cls(reads=reads, chain=chain, width=spec["width"])
 
 

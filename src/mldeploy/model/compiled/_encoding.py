@@ -135,9 +135,7 @@ class Encoding:
         return arrays
 
     @classmethod
-    def restore(
-        cls, spec: Mapping[str, Any], arrays: Arrays, *, kinds: tuple[str, ...]
-    ) -> Encoding:
+    def restore(cls, spec: object, arrays: Arrays, *, kinds: tuple[str, ...]) -> Encoding:
         """Bring it back from what `spec` and `arrays` returned.
 
         Raises
@@ -145,8 +143,8 @@ class Encoding:
         IntegrityError
             If anything is not what it would have written.
         """
-        specs = spec.get("columns")
-        if not isinstance(specs, list) or set(spec) != {"columns"}:
+        specs = spec.get("columns") if isinstance(spec, dict) and len(spec) == 1 else None
+        if not isinstance(specs, list):
             raise refuse("its encoding has no list of columns")
         numbers = iter(array_of(arrays, "numbers").tolist())
         columns = tuple(_column_of(s, i, arrays, numbers) for i, s in enumerate(specs))

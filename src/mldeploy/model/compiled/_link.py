@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -125,13 +125,21 @@ class Head:
                 f"{n_classes} classes"
             )
 
-    def one(self, outputs: Sequence[float]) -> tuple[Any, Score]:
+    def one(self, outputs: list[float]) -> tuple[Any, Score]:
         """Return label and score of one row."""
         if len(outputs) == 1:
             return self.one_of_two(outputs[0])
-        labels, scores = self.many(np.array([outputs], dtype=np.float64))
-        score = None if scores is None else scores.tolist()[0]
-        return labels.tolist()[0], tuple(score) if isinstance(score, list) else score
+        shares = _ROW_SHARES.get(self.link, list)(outputs)
+        if self.decision is Decision.THRESHOLD:
+            wanted = self.threshold_class
+            place = wanted if shares[wanted] >= self.threshold else 1 - wanted
+        else:
+            deciding = outputs if self.decision is Decision.LARGEST_OUTPUT else shares
+            place = deciding.index(max(deciding))
+        label = self.signature.classes[place]
+        if not self.scored:
+            return label, None
+        return label, tuple(shares) if self.positive is None else shares[self.positive]
 
     @cached_property
     def one_of_two(self) -> Callable[[float], tuple[Any, Score]]:
@@ -230,6 +238,37 @@ def softmax(x: Floats) -> Floats:
     return shares
 
 
+def _row_softmax(outputs: list[float]) -> list[float]:
+    top = max(outputs)
+    shares = [math.exp(x - top) for x in outputs]
+    total = sum(shares)
+    return [share / total for share in shares]
+
+
+def _row_votes(outputs: list[float]) -> list[float]:
+    others = len(outputs) - 1
+    return _row_softmax([x / others for x in outputs])
+
+
+def _row_sigmoids(outputs: list[float]) -> list[float]:
+    shares = [_row_sigmoid(x) for x in outputs]
+    total = sum(shares)
+    return [share / total for share in shares] if total else [1 / len(shares)] * len(shares)
+
+
+def _row_sigmoid(odds: float) -> float:
+    if odds > -700.0:
+        return 1 / (1 + math.exp(-odds))
+    return math.exp(odds) if odds == odds else odds  # noqa: PLR0124 (NaN)
+
+
+_ROW_SHARES: Final[Mapping[Link, Callable[[list[float]], list[float]]]] = {
+    Link.SIGMOIDS: _row_sigmoids,
+    Link.SOFTMAX: _row_softmax,
+    Link.VOTES: _row_votes,
+}
+
+
 def _single_head(head: Head) -> Callable[[float], tuple[Any, Score]]:
     if head.decision is Decision.VALUE:
         return lambda output: (output, None)
@@ -239,14 +278,9 @@ def _single_head(head: Head) -> Callable[[float], tuple[Any, Score]]:
     first, second = head.signature.classes
     flipped, both, scored = head.positive == 0, head.positive is None, head.scored
     smallest = math.ulp(0.0) if head.decision is Decision.POSITIVE else 0.0
-    exp = math.exp
 
     def one(output: float) -> tuple[Any, Score]:
-        odds = factor * output
-        if odds > -700.0:
-            share = 1 / (1 + exp(-odds))
-        else:
-            share = exp(odds) if odds == odds else odds  # noqa: PLR0124 (NaN)
+        share = _row_sigmoid(factor * output)
         label = second if output >= smallest else first
         if not scored:
             return label, None

@@ -72,7 +72,9 @@ class Op:
         else:
             bad = len(self.numbers) != n_numbers
         if bad:
-            raise refuse(f"the step {self.name[:40]!r} with {len(self.numbers)} numbers is unknown")
+            raise refuse(
+                f"the step {self.name[:40]!r} with {len(self.numbers)} numbers is unknown"
+            )
 
     @classmethod
     def restored(cls, specs: object, numbers: Iterator[float]) -> tuple[Self, ...]:
@@ -298,4 +300,3 @@ _SCALAR: Final[Mapping[str, Callable[..., Scalar]]] = {
     "replace": lambda old, new: lambda x: new if x == old else x,
     "subtract": lambda value: lambda x: x - value,
 }
-

@@ -67,9 +67,7 @@ class _Probe:
             next((v for v in c.tolist() if not _is_missing(v)), None) for c in step.categories_
         ]
         self._named = getattr(step, "feature_names_in_", None)
-        self._levels = [
-            [v for v in c.tolist() if isinstance(v, str)] for c in step.categories_
-        ]
+        self._levels = [[v for v in c.tolist() if isinstance(v, str)] for c in step.categories_]
 
     def rows(self, values: Sequence[Any]) -> Floats | None:
         """Return the output for each value; None if the encoder refuses one."""

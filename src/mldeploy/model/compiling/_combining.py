@@ -10,9 +10,7 @@ from mldeploy.model.compiled._ops import Op
 from mldeploy.model.compiling._wires import Table, Wire, elementwise, unsupported
 
 
-def by_column(
-    transformer: Any, table: Table, transformed: Callable[[Any, Table], Table]
-) -> Table:
+def by_column(transformer: Any, table: Table, transformed: Callable[[Any, Table], Table]) -> Table:
     """Return what a fitted `ColumnTransformer` returns, part after part."""
     columns = transformer._transformer_to_input_indices
     parts = []

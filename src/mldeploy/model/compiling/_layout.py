@@ -46,8 +46,8 @@ def laid_out(
     nodes = _nodes(wires)
     leaves = _leaves([w for node in nodes for w in node.inputs] + list(wires))
     encoding = Encoding(kinds=kinds, columns=_columns(leaves))
-    place = {id(wire): position for position, wire in enumerate(leaves)}
-    if not nodes and [place[id(w)] for w in wires] == list(range(len(leaves))):
+    place = {_same(wire): position for position, wire in enumerate(leaves)}
+    if not nodes and [place[_same(w)] for w in wires] == list(range(len(leaves))):
         return encoding, ()
     if len(nodes) == 1 and _is_whole(nodes[0], wires, leaves):
         return encoding, nodes[0].chain
@@ -56,7 +56,7 @@ def laid_out(
     def position(wire: Wire) -> int:
         if isinstance(wire, OutputWire):
             return outputs[id(wire.node), wire.index]
-        return place[id(wire)]
+        return place[_same(wire)]
 
     width, kernels = len(leaves), list[Kernel]()
     for node in nodes:
@@ -71,7 +71,7 @@ def laid_out(
 
 def _is_whole(node: Node, wires: Sequence[Wire], leaves: Sequence[Wire]) -> bool:
     """Whether one node reads all there is, in order, and returns all that is wanted."""
-    reads_all = [id(wire) for wire in node.inputs] == [id(wire) for wire in leaves]
+    reads_all = [_same(wire) for wire in node.inputs] == [_same(wire) for wire in leaves]
     returned = [w.index if isinstance(w, OutputWire) else -1 for w in wires]
     return reads_all and returned == list(range(node.chain[-1].n_outputs))
 
@@ -95,8 +95,17 @@ def _nodes(wires: Sequence[Wire]) -> list[Node]:
 
 
 def _leaves(wires: Sequence[Wire]) -> list[Wire]:
-    unique = {id(wire): wire for wire in wires if not isinstance(wire, OutputWire)}
+    unique = {_same(wire): wire for wire in wires if not isinstance(wire, OutputWire)}
     return list(unique.values())
+
+
+def _same(wire: Wire) -> object:
+    """Columns that have this in common are one."""
+    if isinstance(wire, NumberWire):
+        return wire.source, wire.ops
+    if isinstance(wire, TableWire):
+        return (*_look_up(wire), wire.values.tobytes())
+    return id(wire)
 
 
 def _columns(wires: Sequence[Wire]) -> tuple[Column, ...]:
@@ -119,8 +128,12 @@ def _columns(wires: Sequence[Wire]) -> tuple[Column, ...]:
 def _group(wire: Wire) -> object:
     """Columns that one look-up gives share this; all numbers share another."""
     if isinstance(wire, TableWire):
-        return wire.source, wire.ops, wire.keys, wire.knows_others, wire.knows_missing
+        return _look_up(wire)
     return None
+
+
+def _look_up(wire: TableWire) -> tuple[object, ...]:
+    return wire.source, wire.ops, wire.keys, wire.knows_others, wire.knows_missing
 
 
 def _table(first: TableWire, wires: Sequence[TableWire]) -> TableColumns:

@@ -87,13 +87,16 @@ def averaged(
     decision : Decision
         How it decides.
     """
-    wires = tuple(wire for member in members for wire in member.wires)
-    chains, start = [], 0
-    for member in members:
-        own = np.arange(start, start + len(member.wires), dtype=np.int64)
-        start += len(own)
-        chains.append((Take(columns=own, width=len(wires)), *member.kernels))
     if len(members) == 1:
         return replace(members[0], link=link, decision=decision, has_margin=False)
+    unique = {id(wire): wire for member in members for wire in member.wires}
+    place = {known: position for position, known in enumerate(unique)}
+    wires = tuple(unique.values())
+    chains: list[tuple[Kernel, ...]] = []
+    for member in members:
+        own = np.array([place[id(wire)] for wire in member.wires], dtype=np.int64)
+        takes_all = own.tolist() == list(range(len(wires)))
+        first = () if takes_all else (Take(columns=own, width=len(wires)),)
+        chains.append((*first, *member.kernels))
     kernel = Average(members=tuple(chains), weights=np.array(weights, dtype=np.float64))
     return Plan(wires=wires, kernels=(kernel,), link=link, decision=decision)

@@ -15,6 +15,7 @@ from sklearn.linear_model import (
     PoissonRegressor,
     RANSACRegressor,
     SGDClassifier,
+    SGDRegressor,
     TweedieRegressor,
 )
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
@@ -51,32 +52,21 @@ def smooth_kernels(estimator: Any, n_inputs: int) -> Answer | None:
     rule = _RULES.get(type(estimator))
     if rule is not None:
         return rule(estimator, n_inputs)
-    if isinstance(estimator, LinearClassifierMixin) and _answers_as(
-        estimator, LinearClassifierMixin
-    ):
+    if not type(estimator).__module__.startswith("sklearn."):
+        return None
+    if isinstance(estimator, LinearClassifierMixin):
         return _linear_classifier(estimator, n_inputs)
-    if isinstance(estimator, LinearModel) and _answers_as(estimator, LinearModel):
+    if isinstance(estimator, LinearModel | SGDRegressor):
         return _linear_regressor(estimator, n_inputs)
     return None
 
 
-def _answers_as(estimator: Any, base: type) -> bool:
-    """Whether an estimator predicts as this class of scikit-learn does."""
-    kind = type(estimator)
-    if not kind.__module__.startswith("sklearn."):
-        return False
-    names = ("predict", "decision_function") if base is LinearClassifierMixin else ("predict",)
-    return all(getattr(kind, name) is getattr(base, name) for name in names)
-
-
-def _weighted(estimator: Any, *, sign: float = 1.0) -> Linear:
+def _weighted(estimator: Any) -> Linear:
     coefficients = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64))
     intercepts = np.broadcast_to(
         np.asarray(estimator.intercept_, dtype=np.float64), (len(coefficients),)
     )
-    return Linear(
-        weights=np.ascontiguousarray(sign * coefficients.T), intercepts=sign * intercepts
-    )
+    return Linear(weights=np.ascontiguousarray(coefficients.T), intercepts=intercepts.copy())
 
 
 def _linear_classifier(estimator: Any, _n_inputs: int) -> Answer:

@@ -118,5 +118,3 @@ def _may_be_infinite(column: ColumnSchema) -> bool:
     return float("inf") in (column.minimum, column.maximum) or (
         float("-inf") in (column.minimum, column.maximum)
     )
-
-
