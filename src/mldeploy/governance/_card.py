@@ -169,8 +169,25 @@ def _how_it_was_made(bundle: Bundle) -> CardSection:
         "Code": f"{code}{' with uncommitted changes' if made.code.dirty else ''}",
         "Seed": "none" if made.seed is None else str(made.seed),
         "Python": f"{made.python} on {made.platform}",
+        "Compiled": _compiled(bundle.compiled_report),
     }
     return _facts("How it was made", "", facts)
+
+
+def _compiled(report: Report | None) -> str:
+    if report is None:
+        return "Not tried; the original serves."
+    told = " ".join(f.summary for f in report.select(name="serves"))
+    proofs = [
+        f
+        for f in report.select(name="largest_difference")
+        if f.severity is Severity.BLOCKER and f.estimate is not None
+    ]
+    if not proofs:
+        return told
+    largest = max(f.estimate or 0.0 for f in proofs)
+    n_rows = sum(f.n or 0 for f in proofs)
+    return f"{told} On {n_rows:,} rows the largest difference of a score is {largest:.2g}."
 
 
 def _what_was_found(evidence: Report) -> CardSection:

@@ -231,7 +231,9 @@ class Project:
     def register(self, model: Model, report: Report) -> ModelVersion:
         """Keep a model with the evidence about it as the next version.
 
-        Whatever the verdict: what failed is kept as well, and cannot be promoted.
+        Whatever the verdict: what failed is kept as well, and cannot be promoted. The model is
+        compiled, and held against the original on the rows behind the report; what is proven
+        equal serves, and `Bundle.compiled_report` says what came of it.
 
         Raises
         ------
@@ -337,8 +339,12 @@ class Project:
         if version.digest not in self._releases:
             with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
                 bundle = self.registry.open_bundle(version, target=Path(folder) / "bundle")
-                model = bundle.load_model(trusted=self._trusted)
-            self._releases[version.digest] = Release(model=model, version=version.label)
+                release = Release(
+                    model=bundle.load_model(trusted=self._trusted),
+                    version=version.label,
+                    compiled=bundle.load_compiled(),
+                )
+            self._releases[version.digest] = release
         return self._releases[version.digest]
 
     def monitor(
