@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mldeploy.model.compiled._trees import TreeKernel
 from mldeploy.model.compiled._trees_bits import BitTables
 from mldeploy.model.compiled._trees_codes import Coder
-from mldeploy.model.compiled._trees_onnx import OnnxTrees
+from mldeploy.model.compiled._trees_onnx import OnnxTreeByTree, OnnxTrees
 from mldeploy.model.compiled._trees_walk import Walk
 from mldeploy.model.compiling._trees_build import (
     Tree,
@@ -26,7 +26,7 @@ from mldeploy.model.compiling._trees_build import (
 )
 
 Floats = npt.NDArray[np.float64]
-ENGINES = (BitTables, Walk, OnnxTrees)
+ENGINES = (BitTables, Walk, OnnxTrees, OnnxTreeByTree)
 
 
 def stump(column: int, threshold: float, *, left: float, right: float, missing: bool) -> Tree:

@@ -15,7 +15,7 @@ from mldeploy.model.compiled._kernel import Arrays, Floats
 from mldeploy.model.compiled._refuse import refuse
 from mldeploy.model.compiled._trees_bits import BitTables
 from mldeploy.model.compiled._trees_forest import Forest
-from mldeploy.model.compiled._trees_onnx import OnnxTrees
+from mldeploy.model.compiled._trees_onnx import OnnxTreeByTree, OnnxTrees
 from mldeploy.model.compiled._trees_walk import Walk
 
 Engine: TypeAlias = Callable[[Floats], npt.NDArray[np.floating[Any]]]
@@ -23,16 +23,17 @@ Engine: TypeAlias = Callable[[Floats], npt.NDArray[np.floating[Any]]]
 _ROWS_AT_ONCE: Final = 8192
 _NUMBERS_AT_ONCE: Final = 1 << 22
 _ROWS_FOR_THREADS: Final = 4 * _ROWS_AT_ONCE
-_ROWS_FOR_ONNX: Final = 1024
-"""Up to here ONNX Runtime is faster than a walk down deep trees (``benchmarks/kernels.py``)."""
+_ROWS_FOR_ONNX: Final = 512
+"""Up to here ONNX Runtime is faster with all trees at once (``benchmarks/kernels.py``)."""
 
 
 @final
 class TreeKernel:
     """Answer with the sum of the leaves that a row reaches, exactly as the original does.
 
-    Three engines find the same leaves: bit tables for trees of up to 64 leaves; for deeper ones
-    ONNX Runtime for few rows, if it is installed, and a walk in numpy for many.
+    Several engines find the same leaves: bit tables for trees of up to 64 leaves; for deeper
+    ones ONNX Runtime if it is installed, all trees at once for few rows and one after the other
+    for many, else a walk in numpy.
 
     Parameters
     ----------
@@ -55,9 +56,10 @@ class TreeKernel:
         self._many: Engine
         if BitTables.fit(forest):
             self._few = self._many = BitTables(forest)
+        elif _onnx_session.is_installed():
+            self._few, self._many = OnnxTrees(forest), OnnxTreeByTree(forest)
         else:
-            self._many = Walk(forest)
-            self._few = OnnxTrees(forest) if _onnx_session.is_installed() else self._many
+            self._few = self._many = Walk(forest)
 
     @property
     def n_inputs(self) -> int:
@@ -77,13 +79,15 @@ class TreeKernel:
                 return np.empty((0, self.n_outputs))
             return self._few(X).astype(np.float64, copy=False)
         out = np.empty((n_rows, self.n_outputs))
-        engine = self._many
+        is_bulk = n_rows >= _ROWS_AT_ONCE
+        engine = self._many if is_bulk else self._few
+        step = self._rows_at_once if is_bulk else self._rows_for_few
 
         def fill(start: int) -> None:
-            block = slice(start, start + self._rows_at_once)
+            block = slice(start, start + step)
             out[block] = engine(X[block])
 
-        starts = range(0, n_rows, self._rows_at_once)
+        starts = range(0, n_rows, step)
         if n_rows < _ROWS_FOR_THREADS or self._n_threads == 1:
             for start in starts:
                 fill(start)

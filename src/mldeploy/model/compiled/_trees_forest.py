@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self, final
 
@@ -146,6 +146,31 @@ class Forest:
             yield nodes
             children = np.stack([self.left[nodes], self.right[nodes]], axis=1).ravel()
             nodes = children[children >= 0]
+
+    def numbered_leaves(self, tree: int) -> tuple[Self, npt.NDArray[np.intp], Ints]:
+        """Return one tree that answers with its leaves' order, its nodes and its leaves here."""
+        nodes = np.flatnonzero(self.tree_of_node == tree)
+        number = np.zeros(len(self.columns), np.int32)
+        number[nodes] = np.arange(len(nodes))
+        children = np.stack([self.left[nodes], self.right[nodes]])
+        is_leaf = children < 0
+        leaves = ~children[is_leaf] if len(nodes) else ~self.roots[tree : tree + 1]
+        own = number[np.where(is_leaf, 0, children)]
+        own[is_leaf] = ~np.arange(is_leaf.sum(), dtype=np.int32)
+        alone = replace(
+            self,
+            roots=np.array([0 if len(nodes) else -1], np.int32),
+            columns=self.columns[nodes],
+            cuts=self.cuts[nodes],
+            missing_left=self.missing_left[nodes],
+            sets=self.sets[nodes],
+            left=own[0].astype(np.int32),
+            right=own[1].astype(np.int32),
+            values=np.arange(len(leaves), dtype=np.float64)[:, None],
+            base=np.zeros(1),
+            divisor=np.ones(1),
+        )
+        return alone, nodes, leaves
 
     def set_of(self, number: int) -> npt.NDArray[np.bool_]:
         """Return which codes a set sends left; the last entry stands for missing values."""

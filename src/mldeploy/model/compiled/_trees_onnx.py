@@ -7,6 +7,7 @@ exactly; the sums are the same as those of the other engines.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final, final
 
 import numpy as np
@@ -37,6 +38,39 @@ class OnnxTrees:
         """Return the sums of the leaves that the rows reach."""
         leaves = self._session(self._expansion(X)).astype(np.intp)
         return self._sums.of_one(leaves[0]) if len(leaves) == 1 else self._sums(leaves)
+
+
+@final
+class OnnxTreeByTree:
+    """Find the leaves of many rows, one tree after the other: each alone fits into the cache."""
+
+    def __init__(self, forest: Forest) -> None:
+        self._sums = Sums(forest)
+        self._expansion = Expansion(forest, missing=False)
+        self._forest = forest
+
+    def __call__(self, X: Floats) -> npt.NDArray[np.floating[Any]]:
+        """Return the sums of the leaves that the rows reach."""
+        X = self._expansion(X)
+        sums = np.repeat(self._forest.base[:, None], len(X), axis=1)
+        n_outputs = self._forest.n_outputs
+        for tree, (session, by_output) in enumerate(self._trees):
+            leaves = session(X)[:, 0].astype(np.intp)
+            first = 0 if len(by_output) == n_outputs else tree % n_outputs
+            for output, values in enumerate(by_output, start=first):
+                sums[output] += values.take(leaves)
+        return self._sums.divided(np.ascontiguousarray(sums.T))
+
+    @cached_property
+    def _trees(self) -> list[tuple[OnnxSession, npt.NDArray[np.floating[Any]]]]:
+        """Sessions, and the values of the leaves by output; made when many rows come."""
+        return [self._tree(tree) for tree in range(self._forest.n_trees)]
+
+    def _tree(self, tree: int) -> tuple[OnnxSession, npt.NDArray[np.floating[Any]]]:
+        alone, nodes, leaves = self._forest.numbered_leaves(tree)
+        expansion = self._expansion.of_nodes(nodes)
+        by_output = np.ascontiguousarray(self._forest.values[leaves].T)
+        return OnnxSession(lambda: ensemble(alone, expansion)), by_output
 
 
 def ensemble(forest: Forest, expansion: Expansion) -> bytes:

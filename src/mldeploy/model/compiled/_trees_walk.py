@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, final
+from copy import copy
+from typing import Any, Final, Self, final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,29 +38,29 @@ class Walk:
         self._column[inner] = self._expansion.columns[nodes]
         self._threshold = np.full(n_slots, np.nan)
         self._threshold[inner] = self._expansion.thresholds[nodes]
-        self._leaf = np.where(children < 0, ~children, 0).astype(np.intp)
+        leaves = np.where(children < 0, ~children, 0)
+        self._values = np.ascontiguousarray(forest.values[leaves].T)
+        """Shape (width, n_slots)."""
         self._depths = np.zeros(n_trees, np.int64)
         for level in forest.levels():
             self._depths[forest.tree_of_node[level]] += 1
-        self._values = forest.values
         self._base = forest.base
 
     def __call__(self, X: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return the sums of the leaves that the rows reach."""
         X = self._expansion(X)
         n_rows = len(X)
-        sums = np.repeat(self._base[None, :], n_rows, axis=0)
-        n_outputs, width = len(self._base), self._values.shape[1]
+        sums = np.repeat(self._base[:, None], n_rows, axis=1)
+        n_outputs, width = len(self._base), len(self._values)
         flat, numbers = X.T.ravel(), np.arange(n_rows)
         columns, buffers = self._column * n_rows, _Buffers(n_rows)
         for tree, depth in enumerate(self._depths.tolist()):
             buffers.slots.fill(tree)
-            leaves = self._leaf.take(self._go_down(depth, columns, flat, numbers, buffers))
-            if width == n_outputs:
-                sums += self._values.take(leaves, axis=0)
-            else:
-                sums[:, tree % n_outputs] += self._values[:, 0].take(leaves)
-        return self._sums.divided(sums)
+            ended = self._go_down(depth, columns, flat, numbers, buffers)
+            first = 0 if width == n_outputs else tree % n_outputs
+            for output, values in enumerate(self._values, start=first):
+                sums[output] += values.take(ended)
+        return self._sums.divided(np.ascontiguousarray(sums.T))
 
     def _go_down(
         self, depth: int, columns: _Places, flat: Floats, numbers: _Places, buffers: _Buffers
@@ -140,3 +141,9 @@ class Expansion:
         for at, (column, outside) in enumerate(self._sets, start=n_inputs + len(self._copied)):
             out[:, at] = outside.take(codes[column])
         return out
+
+    def of_nodes(self, nodes: npt.NDArray[np.intp]) -> Self:
+        """Return the same columns, for some of the nodes."""
+        part = copy(self)
+        part.columns, part.thresholds = self.columns[nodes], self.thresholds[nodes]
+        return part
