@@ -189,9 +189,12 @@ def test_what_is_no_table_is_told(url: str, tmp_path: Path, model: Model) -> Non
         SqlTable(url=url, query="SELECT 1")
     with pytest.raises(InvalidDataError, match="no address"):
         SqlTable(url="what", table="x")
+    flights, asked = (
+        SqlTable(url=url, table="flights"),
+        SqlTable(url=url, query="SELECT 1", order_by=("x",)),
+    )
     with pytest.raises(InvalidDataError, match="name a table to write"):
-        flights = SqlTable(url=url, table="flights")
-        quietly(flights, SqlTable(url=url, query="SELECT 1", order_by=("x",)), model)
+        quietly(flights, asked, model)
 
 
 def test_an_empty_table_makes_an_empty_table(url: str, model: Model) -> None:

@@ -27,12 +27,14 @@ from mldeploy.serving import (
     ParquetLog,
     Partition,
     PredictionBatch,
+    Predictor,
     Wait,
     compact,
     read_log,
 )
 from mldeploy.serving._durable_journal import Journal, read_journal
 from mldeploy.serving._on_full import OnFull
+from mldeploy.testing import PredictionSinkConformance
 
 A_WHILE = timedelta(seconds=30)
 LONG = timedelta(hours=1)
@@ -554,6 +556,38 @@ def test_an_acknowledgement_is_a_plain_future(tmp_path: Path) -> None:
         assert isinstance(future, Future)
         assert not future.cancel()
         assert future.result(A_WHILE.total_seconds()) is None
+
+
+def test_a_fault_of_the_writer_leaves_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    log = durable(tmp_path, flush_rows=1)
+    log.write(row("a"))
+    monkeypatch.setattr(Journal, "seal", lambda self: 1 / 0)
+
+    with pytest.raises(PredictionLogError, match="has died: ZeroDivisionError"):
+        log.write(row("b"))
+    with pytest.raises(PredictionLogError, match="closed"):
+        log.write(row("c"))
+    log.close()
+
+
+def test_a_predictor_answers_only_when_its_row_is_on_the_disk(
+    tmp_path: Path, make_model: Any
+) -> None:
+    with durable(tmp_path, flush_interval=LONG) as log:
+        predictor = Predictor(make_model(), version="late:1", deployment="late", sink=log)
+        answer = predictor.predict({"wind": 3.5, "hour": 7, "carrier": "AA", "score": 1.0})
+
+        assert ids(tmp_path) == [answer.id]
+
+
+class TestDurableLog(PredictionSinkConformance):
+    @pytest.fixture
+    def sink(self, tmp_path: Path) -> Iterator[ParquetLog]:
+        with ParquetLog(tmp_path, "sample", durable=True, flush_rows=500) as log:
+            yield log
 
 
 @needs_fork

@@ -26,8 +26,9 @@ from mldeploy.serving import (
     Refuse,
     read_log,
 )
-from mldeploy.serving._frame import frame_of, pieces
+from mldeploy.serving._frame import Loggable, frame_of, pieces
 from mldeploy.serving._ids import new_id, new_ids
+from mldeploy.serving._writer import Writer
 
 NOON = 1_364_817_600_000_000  # 2013-04-01T12:00Z
 A_WHILE = timedelta(seconds=30)
@@ -229,13 +230,14 @@ def _batch(names: list[str]) -> PredictionBatch:
 def test_every_row_of_many_threads_is_written_or_counted(tmp_path: Path) -> None:
     """More threads than room: the buffer never holds more than it may, and no row is lost."""
     log = ParquetLog(tmp_path, "late", capacity_rows=300, flush_rows=100)
-    most = [0]
+    assert isinstance(log._writer, Writer)
+    most, waiting = [0], log._writer._waiting
 
     def write(worker: int) -> None:
         for i in range(2000):
             log.write(row(f"{worker}-{i:04d}"))
             if i % 100 == 0:
-                most[0] = max(most[0], len(log._writer._waiting))
+                most[0] = max(most[0], len(waiting))
 
     workers = [threading.Thread(target=write, args=(w,)) for w in range(4)]
     for worker in workers:
@@ -328,7 +330,8 @@ def test_a_writer_that_died_refuses_if_it_is_to_refuse(tmp_path: Path) -> None:
 
 
 def test_work_is_cut_into_pieces_that_keep_every_record_in_order() -> None:
-    records = [row(f"{i}") for i in range(1200)] + [_batch(["x"] * 4000), row("last")]
+    records: list[Loggable] = [row(f"{i}") for i in range(1200)]
+    records += [_batch(["x"] * 4000), row("last")]
 
     cut = list(pieces(records))
 

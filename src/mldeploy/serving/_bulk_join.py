@@ -9,6 +9,7 @@ import polars as pl
 
 from mldeploy.serving._bulk_cells import without_formulas
 from mldeploy.serving._bulk_files import COMPRESSION, full_disk_as_error, put_in_place
+from mldeploy.serving._bulk_parquet import append_parquet
 from mldeploy.serving._bulk_source import format_of, is_remote
 
 
@@ -31,18 +32,24 @@ def join_parts(
     StoreFullError
         If the disk takes no more.
     """
-    kind, rows = format_of(target), _rows_of(parts)
+    kind = format_of(target)
     if is_remote(target):
-        _sink(rows, kind, target, dict(storage_options or {}))
+        _sink(_rows_of(parts), kind, target, dict(storage_options or {}))
         return
     path = Path(target)
     temporary = path.with_name(f".{path.name}.unfinished")
     try:
         with full_disk_as_error(path.parent):
-            _sink(rows, kind, temporary, None)
+            if kind != "parquet" or not _appended(parts, temporary):
+                _sink(_rows_of(parts), kind, temporary, None)
             put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _appended(parts: Sequence[Path], path: Path) -> bool:
+    with path.open("wb") as file:
+        return append_parquet(parts, file)
 
 
 def _rows_of(parts: Sequence[Path]) -> pl.LazyFrame:

@@ -51,6 +51,7 @@ class DurableWriter:
         self._upkeep = upkeep
         self._changed = threading.Condition()
         self._group = _Group()
+        self._underway = _Group()
         self._n_pending = 0
         self._journal: Journal | None = None
         self._opened = 0.0
@@ -143,9 +144,24 @@ class DurableWriter:
     # --- in the thread ----------------------------------------------------------------------
 
     def _run(self) -> None:
-        while self._step():
-            pass
-        self._seal()
+        try:
+            while self._step():
+                pass
+        except BaseException as error:
+            self._die(error)
+            raise
+        finally:
+            self._seal()
+
+    def _die(self, error: BaseException) -> None:
+        """Tell everybody who waits: nothing may hang because of a fault of ours."""
+        with self._changed:
+            self._closing = True
+            groups = (self._group, self._underway)
+            self._changed.notify_all()
+        for group in groups:
+            if not group.outcome.done():
+                group.outcome.set_exception(PredictionLogError(f"the log has died: {error!r}"))
 
     def _step(self) -> bool:
         with self._changed:
@@ -154,7 +170,7 @@ class DurableWriter:
             )
             group, closing, must_seal = self._group, self._closing, self._must_seal
             if group.records:
-                self._group = _Group()
+                self._underway, self._group = group, _Group()
         failure = self._commit(group.records, group.n_rows) if group.records else None
         if must_seal or self._is_long_or_old():
             self._seal()

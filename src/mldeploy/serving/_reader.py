@@ -112,6 +112,8 @@ def _integer(value: object) -> int | None:
         return value
     if value is None:
         return None
+    if type(value) is float and value.is_integer() and -_EXACT <= value <= _EXACT:
+        return int(value)
     raise Doubt
 
 

@@ -222,9 +222,7 @@ WHOLE: dict[str, Any] = {
     "a tuned threshold": TunedThresholdClassifierCV(
         make_pipeline(encoding(), GaussianNB()), cv=2, scoring="balanced_accuracy"
     ),
-    "principal components": make_pipeline(
-        encoding(), PCA(3, whiten=True), LogisticRegression()
-    ),
+    "principal components": make_pipeline(encoding(), PCA(3, whiten=True), LogisticRegression()),
     "singular vectors": make_pipeline(
         encoding(), TruncatedSVD(3), StandardScaler(), LogisticRegression()
     ),

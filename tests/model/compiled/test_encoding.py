@@ -116,7 +116,8 @@ ENCODINGS: dict[str, Any] = {
         ),
     ),
     "ordinal, unseen refused": by_kind(
-        IMPUTED, make_pipeline(SimpleImputer(strategy="constant", fill_value="B"), OrdinalEncoder())
+        IMPUTED,
+        make_pipeline(SimpleImputer(strategy="constant", fill_value="B"), OrdinalEncoder()),
     ),
     "by the target's mean": by_kind(IMPUTED, TargetEncoder(random_state=0)),
     "with indicators": by_kind(
@@ -149,16 +150,20 @@ ENCODINGS: dict[str, Any] = {
         (make_pipeline(IMPUTED, StandardScaler()), ["wind", "gust"]),
     ),
     "bins": make_column_transformer(
-        (make_pipeline(IMPUTED, KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf")),
-         ["wind", "gust"]),
+        (
+            make_pipeline(IMPUTED, KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf")),
+            ["wind", "gust"],
+        ),
         (KBinsDiscretizer(2, encode="ordinal", strategy="uniform"), ["hour"]),
-    ),  # fmt: skip
+    ),
     "functions": make_column_transformer(
-        (make_pipeline(IMPUTED, FunctionTransformer(np.cbrt), FunctionTransformer(np.tanh)),
-         ["wind", "gust"]),
+        (
+            make_pipeline(IMPUTED, FunctionTransformer(np.cbrt), FunctionTransformer(np.tanh)),
+            ["wind", "gust"],
+        ),
         (FunctionTransformer(np.arctan), ["hour"]),
         (make_pipeline(IMPUTED, Binarizer(threshold=9.5)), ["wind"]),
-    ),  # fmt: skip
+    ),
     "shares of rows": make_column_transformer(
         (make_pipeline(IMPUTED, QuantileTransformer(n_quantiles=20)), ["wind", "gust"]),
     ),

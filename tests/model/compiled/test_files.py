@@ -121,9 +121,7 @@ def test_other_classes_are_refused(compiled: CompiledModel) -> None:
     signature = compiled.signature.model_copy(update={"classes": (0, 1, 3)})
 
     with pytest.raises(IntegrityError, match="other classes"):
-        CompiledModel.from_files(
-            compiled.to_files(), signature=signature, digest=compiled.digest
-        )
+        CompiledModel.from_files(compiled.to_files(), signature=signature, digest=compiled.digest)
 
 
 @pytest.mark.parametrize("missing", ["compiled.json", "compiled.npz"])
@@ -259,7 +257,7 @@ def test_settings_nested_beyond_reason_are_refused(compiled: CompiledModel) -> N
 def test_an_unknown_kernel_or_format_is_refused(compiled: CompiledModel) -> None:
     files = compiled.to_files()
 
-    with pytest.raises(IntegrityError, match="unknown kernel 'os.system'"):
+    with pytest.raises(IntegrityError, match=r"unknown kernel 'os\.system'"):
         opened(compiled, changed(files, kernels=[{"kind": "os.system"}]))
     with pytest.raises(IntegrityError, match="its format is 2"):
         opened(compiled, changed(files, format=2))

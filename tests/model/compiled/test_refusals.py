@@ -9,11 +9,16 @@ import polars as pl
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 
 from mldeploy.errors import NotCompilableError, PredictionFailedError
 from mldeploy.model import Model
@@ -110,9 +115,7 @@ def test_an_unseen_category_fails_where_the_encoder_refuses_it(fit: Fit) -> None
     encoder = make_column_transformer(
         (OneHotEncoder(), ["origin"]), (SimpleImputer(), ["wind", "hour"])
     )
-    compiled = TableCompiler().compile(
-        fit(make_pipeline(encoder, LogisticRegression()), ROWS)
-    )
+    compiled = TableCompiler().compile(fit(make_pipeline(encoder, LogisticRegression()), ROWS))
 
     with pytest.raises(PredictionFailedError, match="'BOS' is a category that was not seen"):
         compiled.score_row((3.0, 1, "BOS"))

@@ -12,7 +12,13 @@ import numpy.typing as npt
 from mldeploy.model.compiled._kernel import Arrays, Floats, Kernel
 from mldeploy.model.compiled._link import Link, shares_of
 from mldeploy.model.compiled._refuse import refuse
-from mldeploy.model.compiled._registry import array_of, restore_chain, run, store_chain
+from mldeploy.model.compiled._registry import (
+    array_of,
+    require_no_more,
+    restore_chain,
+    run,
+    store_chain,
+)
 
 _PAIRS = frozenset({Link.SIGMOID, Link.SIGMOID_TWICE})
 
@@ -149,6 +155,7 @@ class Linked:
     @classmethod
     def restore(cls, spec: Mapping[str, Any], arrays: Arrays) -> Self:
         """Bring it back."""
+        require_no_more(spec, arrays, fields=("link", "width"), named=())
         link, width = spec.get("link"), spec.get("width")
         if link not in [str(known) for known in Link] or not isinstance(width, int) or width < 1:
             raise refuse("a link is unknown")

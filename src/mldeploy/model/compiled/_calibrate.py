@@ -51,7 +51,9 @@ class Calibrator:
         shapes &= self.knots.shape == self.heights.shape and len(starts) == n_scores + 1
         if not shapes or not n_scores or not 2 <= self.n_classes <= 1 << 20:
             raise refuse("the curves of a calibration do not fit")
-        ends_fit = starts[0] == 0 and starts[-1] == len(self.knots) and (np.diff(starts) >= 0).all()
+        ends_fit = (
+            starts[0] == 0 and starts[-1] == len(self.knots) and (np.diff(starts) >= 0).all()
+        )
         if not ends_fit or ((self.classes < 0) | (self.classes >= self.n_classes)).any():
             raise refuse("the curves of a calibration are of no class or have no knots")
         for score in range(n_scores):

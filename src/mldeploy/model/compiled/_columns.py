@@ -87,7 +87,7 @@ class TableColumns:
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or len(self.rows) != len(self.keys) + 2 or not self.width:
             raise refuse("a table has not one row for each of its keys")
-        if len(set(self.keys)) != len(self.keys) or any(key != key for key in self.keys):
+        if len(set(self.keys)) != len(self.keys) or any(key != key for key in self.keys):  # noqa: PLR0124
             raise refuse("a table has a key twice")
 
     @property
@@ -155,7 +155,9 @@ class TableColumns:
             position = {key: code for code, key in enumerate(self.keys)}
             levels = [position.get(level, n_keys) for level in column.dtype.categories.to_list()]
             lookup = np.array([*levels, n_keys], dtype=np.int32)
-            return lookup[column.to_physical().cast(pl.Int32).fill_null(len(levels)).to_numpy()]
+            physical = column.to_physical().cast(pl.Int32).fill_null(len(levels))
+            codes: Codes = lookup[physical.to_numpy()]
+            return codes
         if not n_keys:
             return np.zeros(len(column), np.int32)
         known = column.cast(self._enum, strict=False).to_physical()

@@ -12,7 +12,13 @@ import numpy.typing as npt
 from mldeploy.model.compiled._kernel import Arrays, Floats, Kernel
 from mldeploy.model.compiled._ops import Op, applied
 from mldeploy.model.compiled._refuse import failed, refuse
-from mldeploy.model.compiled._registry import array_of, restore_chain, run, store_chain
+from mldeploy.model.compiled._registry import (
+    array_of,
+    require_no_more,
+    restore_chain,
+    run,
+    store_chain,
+)
 
 _SMALL: Final = 3.4e38
 """Below the largest float32."""
@@ -101,9 +107,9 @@ class Guard(_Smooth):
     @classmethod
     def restore(cls, spec: Mapping[str, Any], arrays: Arrays) -> Self:
         """Bring it back."""
-        width, *flags = (
-            spec.get(name) for name in ("width", "allows_missing", "allows_infinite", "as_float32")
-        )
+        fields = ("width", "allows_missing", "allows_infinite", "as_float32")
+        require_no_more(spec, arrays, fields=fields, named=())
+        width, *flags = (spec[name] for name in fields)
         if not isinstance(width, int) or not all(isinstance(flag, bool) for flag in flags):
             raise refuse("a guard has no settings")
         if not 0 <= width <= _MAX_WIDTH:
@@ -328,7 +334,8 @@ class Normalise(_Smooth):
         else:
             norms = np.abs(X).max(axis=1)
         norms[norms < 10 * np.finfo(np.float64).eps] = 1
-        return X / norms[:, None]
+        normed: Floats = X / norms[:, None]
+        return normed
 
     def spec(self) -> dict[str, Any]:
         """Return its settings."""
@@ -341,7 +348,8 @@ class Normalise(_Smooth):
     @classmethod
     def restore(cls, spec: Mapping[str, Any], arrays: Arrays) -> Self:
         """Bring it back."""
-        if not isinstance(spec.get("width"), int) or not isinstance(spec.get("norm"), str):
+        require_no_more(spec, arrays, fields=("width", "norm"), named=())
+        if not isinstance(spec["width"], int) or not isinstance(spec["norm"], str):
             raise refuse("a norm has no settings")
         return cls(width=spec["width"], norm=spec["norm"])
 

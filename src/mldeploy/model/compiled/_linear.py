@@ -14,7 +14,7 @@ from mldeploy.model.compiled._columns import Column, NumberColumn
 from mldeploy.model.compiled._encoding import Encoding, canonical
 from mldeploy.model.compiled._kernel import Arrays, Floats
 from mldeploy.model.compiled._refuse import refuse
-from mldeploy.model.compiled._registry import array_of
+from mldeploy.model.compiled._registry import array_of, require_no_more
 
 _NAN = float("nan")
 
@@ -80,6 +80,7 @@ class Linear:
     @classmethod
     def restore(cls, spec: Mapping[str, Any], arrays: Arrays) -> Self:
         """Bring it back."""
+        require_no_more(spec, arrays, named=("weights", "intercepts", "shift"))
         return cls(
             weights=array_of(arrays, "weights", ndim=2),
             intercepts=array_of(arrays, "intercepts"),
@@ -130,9 +131,7 @@ def _split(columns: Sequence[Column], weights: Floats) -> list[Floats]:
     return np.split(weights, ends[:-1])
 
 
-def _fused_one(
-    columns: Sequence[Column], kernel: Linear
-) -> Callable[[Sequence[Any]], float]:
+def _fused_one(columns: Sequence[Column], kernel: Linear) -> Callable[[Sequence[Any]], float]:
     intercept = float(kernel.intercepts[0])
     scaled, moved, stepped, tables, looked_up = [], [], [], [], []
     for column, own in zip(columns, _split(columns, kernel.weights[:, 0]), strict=True):

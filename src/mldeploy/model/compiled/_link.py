@@ -18,6 +18,7 @@ from mldeploy.model.compiled._refuse import refuse
 from mldeploy.problem import Task
 
 Array: TypeAlias = npt.NDArray[Any]
+Codes: TypeAlias = npt.NDArray[np.intp]
 Score: TypeAlias = float | tuple[float, ...] | None
 
 
@@ -176,20 +177,20 @@ class Head:
             return margins
         return shares if self.positive is None else shares[:, self.positive].copy()
 
-    def _codes(self, outputs: Floats, shares: Floats) -> npt.NDArray[np.intp]:
+    def _codes(self, outputs: Floats, shares: Floats) -> Codes:
         match self.decision:
             case Decision.POSITIVE:
                 return (outputs[:, 0] > 0).astype(np.intp)
             case Decision.NONNEGATIVE:
                 return (outputs[:, 0] >= 0).astype(np.intp)
             case Decision.LARGEST_OUTPUT:
-                return outputs.argmax(axis=1)
+                return np.argmax(outputs, axis=1)
             case Decision.THRESHOLD:
                 chosen = self._compared(shares) >= self.threshold
                 wanted = self.threshold_class
                 return np.where(chosen, wanted, 1 - wanted)
             case _:
-                return shares.argmax(axis=1)
+                return np.argmax(shares, axis=1)
 
     def _compared(self, shares: Floats) -> Floats:
         if shares.shape[1] == 2:
@@ -233,7 +234,7 @@ def sigmoid(x: Floats) -> Floats:
 
 def softmax(x: Floats) -> Floats:
     """Return exp(x) of each row, divided by its sum."""
-    shares = np.exp(x - x.max(axis=1, keepdims=True))
+    shares: Floats = np.exp(x - x.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     return shares
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Final, Self, TypeAlias, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mldeploy.model.compiled._kernel import Floats
 from mldeploy.model.compiled._refuse import failed, refuse
@@ -53,7 +52,8 @@ class Op:
         """Return the column after the step; the one given is left as it is."""
         function = FUNCTIONS.get(self.name)
         if function is not None:
-            return function(x)  # type: ignore[no-any-return]
+            changed: Floats = function(x)
+            return changed
         return _VECTOR[self.name](x, *self.numbers)
 
     def require_sound(self) -> None:
@@ -135,7 +135,7 @@ def _by_array(op: Op) -> Scalar:
 
 
 def _ascends(numbers: tuple[float, ...]) -> bool:
-    return all(a <= b for a, b in zip(numbers, numbers[1:], strict=False))
+    return all(a <= b for a, b in pairwise(numbers))
 
 
 # --- many values --------------------------------------------------------------------------
@@ -150,7 +150,8 @@ def _replace(x: Floats, old: float, new: float) -> Floats:
 
 
 def _clip(x: Floats, low: float, high: float) -> Floats:
-    return np.clip(x, low, high)
+    clipped: Floats = np.clip(x, low, high)
+    return clipped
 
 
 def _is_missing(x: Floats) -> Floats:
@@ -265,7 +266,7 @@ def _one_fill(value: float) -> Scalar:
 
 
 def _one_clip(low: float, high: float) -> Scalar:
-    return lambda x: low if x < low else high if x > high else x
+    return lambda x: low if x < low else min(x, high)
 
 
 def _one_present() -> Scalar:

@@ -32,7 +32,6 @@ _KINDS: Final[Mapping[str, str]] = {
 """Module and class of each kind; a module is imported when a model first needs it."""
 
 
-
 def kernel_class(kind: object) -> type[Kernel]:
     """Return the class of a kind of kernel.
 
@@ -60,7 +59,8 @@ def store_chain(
     kernels: Sequence[Kernel], *, prefix: str = ""
 ) -> tuple[list[dict[str, Any]], dict[str, npt.NDArray[Any]]]:
     """Return settings and arrays of a chain; the arrays' names tell them apart."""
-    specs, arrays = [], {}
+    specs: list[dict[str, Any]] = []
+    arrays: dict[str, npt.NDArray[Any]] = {}
     for number, kernel in enumerate(kernels):
         specs.append({**kernel.spec(), "kind": kernel.kind})
         arrays |= {f"{prefix}{number}-{name}": a for name, a in kernel.arrays().items()}
@@ -103,6 +103,22 @@ def restore_chain(
         kernels.append(kernel)
         n_inputs = kernel.n_outputs
     return tuple(kernels)
+
+
+def require_no_more(
+    spec: Mapping[str, Any], arrays: Arrays, *, fields: Sequence[str] = (), named: Sequence[str]
+) -> None:
+    """Refuse settings or arrays that a kernel does not have.
+
+    Raises
+    ------
+    IntegrityError
+        If there are other fields than these and the kind, or other arrays than those named.
+    """
+    if set(spec) != {"kind", *fields}:
+        raise refuse(f"a {str(spec.get('kind'))[:40]} has not the fields {list(fields)}")
+    if strange := set(arrays) - set(named):
+        raise refuse(f"a {str(spec.get('kind'))[:40]} has an array {min(strange)[:40]!r}")
 
 
 def array_of(

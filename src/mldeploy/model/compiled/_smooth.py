@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mldeploy.model.compiled._kernel import Arrays, Floats
 from mldeploy.model.compiled._link import sigmoid
 from mldeploy.model.compiled._refuse import refuse
-from mldeploy.model.compiled._registry import array_of
+from mldeploy.model.compiled._registry import array_of, require_no_more
 
 
 class _Smooth:
@@ -117,9 +117,7 @@ class Gaussian(_Smooth):
         """Return one log-likelihood for each class."""
         out = np.empty((len(X), len(self.means)))
         with np.errstate(all="ignore"):
-            for place, (mean, variance) in enumerate(
-                zip(self.means, self.variances, strict=True)
-            ):
+            for place, (mean, variance) in enumerate(zip(self.means, self.variances, strict=True)):
                 out[:, place] = -0.5 * ((X - mean) ** 2 / variance).sum(axis=1)
         return out + self.offsets
 
@@ -130,6 +128,7 @@ class Gaussian(_Smooth):
     @classmethod
     def restore(cls, spec: Mapping[str, Any], arrays: Arrays) -> Self:
         """Bring it back."""
+        require_no_more(spec, arrays, named=("means", "variances", "offsets"))
         return cls(
             means=array_of(arrays, "means", ndim=2),
             variances=array_of(arrays, "variances", ndim=2),

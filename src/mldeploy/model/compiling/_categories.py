@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import polars as pl
-import scipy.sparse
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from mldeploy.data import to_pandas
@@ -53,16 +52,16 @@ def _encoded(step: Any, table: Table, widths: Sequence[int], *, is_sparse: bool)
     wires: list[Wire] = []
     for place, wire in enumerate(table.wires):
         block = slice(ends[place], ends[place + 1])
-        wires += _tables(_Probe(step, table, place, block), step, wire, widths[place])
+        wires += _tables(_Probe(step, place, block), step, wire, widths[place])
     return Table(wires=tuple(wires), is_sparse=is_sparse)
 
 
 class _Probe:
     """What a fitted encoder makes of one value in one column, the others being known ones."""
 
-    def __init__(self, step: Any, table: Table, place: int, block: slice) -> None:
+    def __init__(self, step: Any, place: int, block: slice) -> None:
         self._step, self._block = step, block
-        self._place = place
+        self.place = place
         self._known = [
             next((v for v in c.tolist() if not _is_missing(v)), None) for c in step.categories_
         ]
@@ -72,7 +71,7 @@ class _Probe:
     def rows(self, values: Sequence[Any]) -> Floats | None:
         """Return the output for each value; None if the encoder refuses one."""
         columns = [
-            self._column(i, list(values) if i == self._place else [known] * len(values))
+            self._column(i, list(values) if i == self.place else [known] * len(values))
             for i, known in enumerate(self._known)
         ]
         frame: Any
@@ -90,8 +89,9 @@ class _Probe:
                 out = self._step.transform(frame)
             except ValueError:
                 return None
-        out = out.toarray() if scipy.sparse.issparse(out) else np.asarray(out)
-        return out.astype(np.float64)[:, self._block]
+        dense = out.toarray() if hasattr(out, "toarray") else np.asarray(out)
+        numbers: Floats = dense.astype(np.float64)[:, self._block]
+        return numbers
 
     def _column(self, place: int, values: list[Any]) -> Any:
         """Return values as the type in which the encoder met them."""
@@ -104,7 +104,7 @@ class _Probe:
 
 
 def _tables(probe: _Probe, step: Any, wire: Wire, width: int) -> list[TableWire]:
-    known = [v for v in step.categories_[probe._place].tolist() if not _is_missing(v)]
+    known = [v for v in step.categories_[probe.place].tolist() if not _is_missing(v)]
     if isinstance(wire, OtherWire):
         raise unsupported(step, f"it reads {wire.name!r}, which is of kind {wire.kind}")
     if isinstance(wire, OutputWire | TableWire):

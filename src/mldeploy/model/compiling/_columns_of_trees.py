@@ -41,7 +41,7 @@ def coded(estimator: Any, table: Table) -> tuple[Table, Any]:
         assert isinstance(wire, TextWire)
         wires[place] = encoded_by_codes(wire, categories[position])
         categories[position] = np.array(
-            [np.nan if v != v else i for i, v in enumerate(categories[position])], dtype=float
+            [i if isinstance(v, str) else np.nan for i, v in enumerate(categories[position])]
         )
     changed = copy.copy(encoder)
     changed.categories_ = categories

@@ -34,7 +34,7 @@ def united(transformer: Any, table: Table, transformed: Callable[[Any, Table], T
         for name, part in transformer.transformer_list
         if not (isinstance(part, str) and part == "drop")
     ]
-    unknown, wires, sparse = [], list[Wire](), []
+    unknown, wires, sparse = list[str](), list[Wire](), list[bool]()
     for name, part in parts:
         try:
             out = transformed(part, table)
@@ -54,7 +54,7 @@ def united(transformer: Any, table: Table, transformed: Callable[[Any, Table], T
 def _joined(
     parts: list[tuple[Any, Table]], transformed: Callable[[Any, Table], Table]
 ) -> tuple[tuple[Wire, ...], list[bool]]:
-    unknown, wires, sparse = [], list[Wire](), []
+    unknown, wires, sparse = list[str](), list[Wire](), list[bool]()
     for part, table in parts:
         try:
             out = transformed(part, table)

@@ -141,8 +141,8 @@ def _table(first: TableWire, wires: Sequence[TableWire]) -> TableColumns:
     if n_cells > _MAX_CELLS:
         raise NotCompilableError(
             steps=[
-                f"{first.name!r} has {len(first.keys)} categories that become {len(wires)} "
-                "columns, which is too large a table; group the rare ones"
+                f"{first.name!r}: its {len(first.keys)} categories become {len(wires)} columns, "
+                + "which is too large a table; group the rare ones"
             ]
         )
     return TableColumns(

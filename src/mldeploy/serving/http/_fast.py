@@ -9,7 +9,7 @@ import msgspec
 from mldeploy.data import Schema
 
 _TYPES: Final[dict[str, Any]] = {
-    "integer": int | None,
+    "integer": int | float | None,
     "number": float | None,
     "boolean": bool | None,
     "string": str | None,
