@@ -78,7 +78,7 @@ def main() -> None:
         kernel = TreeKernel(found.forest, n_threads=1)
         forest = found.forest
         engines: list[Answer] = [Walk(forest), OnnxTrees(forest), OnnxTreeByTree(forest)]
-        answers = [kernel, *engines, original]
+        answers: list[Answer] = [kernel, *engines, original]
         for n_rows in N_ROWS:
             X = data(n_rows, seed=2)
             ours, *others, theirs = (1e6 * seconds(answer, X) for answer in answers)

@@ -383,3 +383,27 @@ def test_process_that_only_answers_loads_no_library_of_the_model(tmp_path: Path)
     ).stdout.splitlines()
 
     assert output == [str(estimator._raw_predict(np.zeros((1, 5))).tolist()), "[]", "False"]
+
+
+WITHOUT_EXTRA = """
+import sys
+import numpy as np
+sys.modules["onnxruntime"] = None
+from mldeploy.model.compiled._trees import TreeKernel
+kernel = TreeKernel.restore({"kind": "trees"}, dict(np.load(sys.argv[1], allow_pickle=False)))
+X = np.load(sys.argv[2])
+np.save(sys.argv[3], np.concatenate([kernel(X), kernel(X[:1])]))
+"""
+
+
+def test_deep_trees_answer_the_same_without_the_extra(tmp_path: Path) -> None:
+    estimator = quietly(RandomForestRegressor(5, random_state=0), X, AMOUNT)
+    arrays: dict[str, Any] = compiled(estimator).arrays()
+    files = [tmp_path / name for name in ("trees.npz", "rows.npy", "answers.npy")]
+    np.savez(files[0], **arrays)
+    np.save(files[1], X)
+
+    subprocess.run([sys.executable, "-c", WITHOUT_EXTRA, *map(str, files)], check=True)
+
+    original = estimator.predict(np.concatenate([X, X[:1]]))
+    assert np.array_equal(np.load(files[2])[:, 0], original)
