@@ -1,0 +1,430 @@
+"""A server: it listens, lets requests be answered, sheds what is too much, and drains."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter
+from typing import Final, Protocol, final
+
+from mldeploy.errors import DeploymentError
+from mldeploy.serving.http._bounds import Limits
+from mldeploy.serving.http._messages import Handler, Request, Response
+from mldeploy.serving.http._protocol import Connection
+from mldeploy.serving.http._protocol_answer import Encoder
+from mldeploy.serving.http._protocol_head import Head, read_head
+from mldeploy.serving.http._refusals import ErrorResponse, Refusal, plain_error
+from mldeploy.serving.http._request_ids import RequestIds
+from mldeploy.serving.http._server_files import room_for
+from mldeploy.serving.http._server_load import Load
+
+_logger = logging.getLogger(__name__)
+
+_TICK: Final = 0.25
+"""Seconds between two looks at the clock, and for clients that have taken too long."""
+
+_SLICE: Final = 0.005
+"""Seconds of answering after which the server looks for what has arrived meanwhile."""
+
+_QUIET: Final = 0.5
+"""Seconds without a request or a new connection, after which a draining server is idle."""
+
+_LONGEST_WAIT: Final = 1.0
+"""Seconds that a request may wait for those before it; what would wait longer is told so."""
+
+_EXTRA: Final = 64
+"""Connections beyond the bound that are heard, for two seconds, if they check the health."""
+
+_EXTRA_SECONDS: Final = 2.0
+_EXPENDABLE_AFTER: Final = 1.0
+_BODIES_HELD: Final = 8
+_MOST_HEADS: Final = 256
+_LONGEST_HEAD: Final = 2048
+
+ALWAYS: Final = frozenset({"/livez", "/readyz", "/metrics", "/ping", "/health"})
+"""Paths that are answered however much there is to do."""
+
+
+class Observer(Protocol):
+    """What is told of every request."""
+
+    def __call__(self, request: Request, response: Response, seconds: float) -> None:
+        """Take a request and its answer."""
+        ...
+
+
+@final
+class Server:
+    """Serve a handler over HTTP/1.1.
+
+    Requests are answered in the order in which they arrive: at once, or when the awaitable that
+    the handler returns is done. What arrives while as many wait as can be answered in a second, or
+    `Limits.max_waiting`, is told so before its body is read, with when to try again.
+
+    Parameters
+    ----------
+    handler : callable
+        Takes a `Request` and returns a `Response`, or an awaitable of one.
+    limits : Limits, optional
+        What a client may ask.
+    error_response : callable, optional
+        Takes status, reason and path, and returns what the client is told.
+    observer : callable, optional
+        Takes request, response and seconds of each request.
+    always : collection of str
+        Paths that are answered however much there is to do, and while draining.
+    lame_duck : float, default=1.0
+        Seconds after the signal to end in which everything is served as before, while
+        `is_draining` tells load balancers to send no more.
+    drain_timeout : float, default=20.0
+        Seconds within which a draining server ends, whoever is still connected.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        error_response: ErrorResponse = plain_error,
+        observer: Observer | None = None,
+        always: frozenset[str] = ALWAYS,
+        lame_duck: float = 1.0,
+        drain_timeout: float = 20.0,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.head_seconds = self.limits.head_time.total_seconds()
+        self.body_seconds = self.limits.body_time.total_seconds()
+        self.idle_seconds = self.limits.idle_time.total_seconds()
+        self.is_draining = False
+        """Whether the server is about to end, and should be sent no more."""
+        self.closes_connections = False
+        self.clock = 0.0
+        """Seconds in which this server has listened; time in which it could not does not count."""
+        self.encoder = Encoder()
+        self.encoder.tick()
+        self.request_id = RequestIds()
+        self.load = Load(most=self.limits.max_waiting, longest_wait=_LONGEST_WAIT)
+        self._handler = handler
+        self._error = error_response
+        self._observer = observer
+        self._always = always
+        self._lame_duck = lame_duck
+        self._drain_timeout = drain_timeout
+        self._answer_seconds = self.limits.answer_time.total_seconds()
+        self._heads: dict[bytes, Head] = {}
+        self._n_held = 0
+        self._connections: set[Connection] = set()
+        self._expendable: list[Connection] = []
+        self._expendable_at = -1.0
+        self._queue: deque[tuple[Connection, Request, float]] = deque()
+        self._is_scheduled = False
+        self._last_heard = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._ended: asyncio.Event | None = None
+
+    # --- running --------------------------------------------------------------------------
+
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, *, sock: socket.socket | None = None
+    ) -> None:
+        """Listen on an address, or on a socket that is bound already.
+
+        Raises
+        ------
+        DeploymentError
+            If the address cannot be had.
+        """
+        self._loop = loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._most_connections = room_for(self.limits.max_connections)
+        try:
+            if sock is None:
+                self._server = await loop.create_server(
+                    lambda: Connection(self), host, port, backlog=2048
+                )
+            else:
+                self._server = await loop.create_server(
+                    lambda: Connection(self), sock=sock, backlog=2048
+                )
+        except OSError as error:
+            raise DeploymentError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        self._ticker = loop.create_task(self._tick())
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        assert self._server is not None, "start it first"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def n_connections(self) -> int:
+        """Connections that are open."""
+        return len(self._connections)
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that wait for their answer."""
+        return self.load.n_waiting
+
+    async def wait_ended(self) -> None:
+        """Return when the server has ended."""
+        assert self._ended is not None, "start it first"
+        await self._ended.wait()
+
+    @contextmanager
+    def signals_drain(self) -> Iterator[None]:
+        """Let SIGTERM and SIGINT drain the server, also where it is process 1."""
+        loop, handled = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+        for number in handled:
+            loop.add_signal_handler(number, self.begin_drain)
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    async def serve_forever(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen until a signal to end, drain, and return."""
+        await self.start(host, port)
+        with self.signals_drain():
+            await self.wait_ended()
+
+    def begin_drain(self) -> None:
+        """Begin to end: serve on for a moment, then answer what is asked, then close."""
+        if not self.is_draining:
+            self.is_draining = True
+            self._spawn(self._drain())
+
+    async def stop(self) -> None:
+        """Drain, and return when the server has ended."""
+        self.begin_drain()
+        await self.wait_ended()
+
+    async def _drain(self) -> None:
+        now, server = self._loop.time, self._server
+        assert server is not None, "only a server that was started drains"
+        assert self._ended is not None, "set when it was started"
+        latest = now() + self._drain_timeout
+        await asyncio.sleep(min(self._lame_duck, self._drain_timeout))
+        self.closes_connections = True
+        self._last_heard = max(self._last_heard, self.clock - _QUIET / 2)
+        while now() < latest and (self._is_busy() or self.clock - self._last_heard < _QUIET):
+            await asyncio.sleep(0.02)
+        server.close()
+        latest = max(latest, now() + _QUIET)
+        while now() < latest and self._is_busy():
+            await asyncio.sleep(0.01)
+        for connection in tuple(self._connections):
+            connection.close()
+        self._ticker.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._ticker
+        self._ended.set()
+
+    def _is_busy(self) -> bool:
+        return self.load.n_waiting > 0 or any(not c.is_quiet for c in self._connections)
+
+    async def _tick(self) -> None:
+        before = self._loop.time()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = self._loop.time()
+            self.clock += min(now - before, 2 * _TICK)
+            self.load.tick(now - before)
+            before = now
+            self.encoder.tick()
+            for connection in [c for c in self._connections if c.deadline < self.clock]:
+                connection.expire()
+
+    # --- connections ----------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> None:
+        """Take a new connection; if there are too many, for a check of the health only."""
+        self._last_heard = self.clock
+        n_extra = len(self._connections) - self._most_connections
+        self._connections.add(connection)
+        if n_extra < 0 or self._make_room():
+            return
+        connection.is_extra = True
+        connection.deadline = self.clock + _EXTRA_SECONDS
+        if n_extra >= _EXTRA:
+            connection.close()
+
+    def _make_room(self) -> bool:
+        """Close the connection that has said nothing whole the longest, if there is any."""
+        if self._expendable_at != self.clock:
+            self._expendable_at = self.clock
+            latest = self.clock - _EXPENDABLE_AFTER
+            self._expendable = sorted(
+                (c for c in self._connections if c.is_expendable and c.heard_at <= latest),
+                key=lambda connection: -connection.heard_at,
+            )
+        while self._expendable:
+            oldest = self._expendable.pop()
+            if oldest.is_expendable and oldest in self._connections:
+                oldest.close()
+                self._connections.discard(oldest)
+                return True
+        return False
+
+    def forget(self, connection: Connection) -> None:
+        """Let go of a connection that has ended."""
+        self._connections.discard(connection)
+
+    def hold(self, n_bytes: int) -> None:
+        """Count bytes of bodies that have not arrived as a whole.
+
+        Raises
+        ------
+        Refusal
+            If all clients together have sent more than is good for the memory.
+        """
+        self._n_held += n_bytes
+        if n_bytes > 0 and self._n_held > _BODIES_HELD * self.limits.max_body:
+            raise Refusal(503, "there are too many large requests; try again later")
+
+    # --- requests -------------------------------------------------------------------------
+
+    def read_head(self, data: bytes) -> Head:
+        """Return what a head says; clients that stay send the same one again and again.
+
+        Raises
+        ------
+        Refusal
+            If it is not as it should be.
+        """
+        head = self._heads.get(data)
+        if head is None:
+            head = read_head(data, self.limits)
+            if len(data) <= _LONGEST_HEAD:
+                if len(self._heads) >= _MOST_HEADS:
+                    self._heads.clear()
+                self._heads[data] = head
+        return head
+
+    def is_open_to(self, connection: Connection, path: str) -> bool:
+        """Tell whether a request will be answered, before its body is read."""
+        load = self.load
+        is_free = load.n_waiting < load.allowed and not connection.is_extra
+        return is_free or path in self._always
+
+    def overloaded(self, path: str) -> Response:
+        """Return what a client is told that asks more than can be answered."""
+        refusal = Refusal(503, "the server has more to do than it can; try again later")
+        return self.refusal(refusal, path)
+
+    def refusal(self, refusal: Refusal, path: str) -> Response:
+        """Return what a client is told whose request is not answered."""
+        response = self._error(refusal.status, refusal.reason, path)
+        if refusal.status == 503 and all(name != b"retry-after" for name, _ in response.headers):
+            response = Response(
+                status=response.status,
+                body=response.body,
+                content_type=response.content_type,
+                headers=(*response.headers, (b"retry-after", b"1")),
+            )
+        if self._observer is not None:
+            self._observer(Request(method="-", path=path), response, 0.0)
+        return response
+
+    def take(self, connection: Connection, request: Request) -> None:
+        """Let a request be answered after those that came before it."""
+        self._last_heard = self.clock
+        self.load.n_waiting += 1
+        if request.path in self._always:
+            self._ask(connection, request, perf_counter())
+            return
+        self._queue.append((connection, request, perf_counter()))
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        queue, latest = self._queue, perf_counter() + _SLICE
+        while queue:
+            self._ask(*queue.popleft())
+            if perf_counter() > latest:
+                break
+        self._is_scheduled = bool(queue)
+        if queue:
+            self._loop.call_soon(self._work)
+
+    def _ask(self, connection: Connection, request: Request, begin: float) -> None:
+        try:
+            response = self._handler(request)
+        except Exception:  # noqa: BLE001 - whatever the handler raised, somebody waits
+            response = self._fault(request)
+        if isinstance(response, Response):
+            self._answer(connection, request, response, begin)
+        else:
+            self._spawn(self._wait(response, connection, request, begin))
+
+    async def _wait(
+        self,
+        promised: Awaitable[Response],
+        connection: Connection,
+        request: Request,
+        begin: float,
+    ) -> None:
+        try:
+            async with asyncio.timeout(self._answer_seconds - (perf_counter() - begin)):
+                response = await promised
+        except TimeoutError:
+            response = self._error(504, "the answer took too long", request.path)
+        except Exception:  # noqa: BLE001 - as in `_ask`
+            response = self._fault(request)
+        self._answer(connection, request, response, begin)
+
+    def _fault(self, request: Request) -> Response:
+        _logger.exception("request %s failed", request.request_id)
+        told = f"the server failed; its log tells why under request {request.request_id}"
+        return self._error(500, told, request.path)
+
+    def _answer(
+        self, connection: Connection, request: Request, response: Response, begin: float
+    ) -> None:
+        load = self.load
+        load.n_waiting -= 1
+        load.n_done += 1
+        if not load.n_waiting:
+            load.was_idle = True
+        try:
+            connection.answer(request.request_id, response)
+        except ValueError:
+            response = self._fault(request)
+            connection.answer(request.request_id, response)
+        if self._observer is not None:
+            self._observer(request, response, perf_counter() - begin)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop: uvloop's where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    """Run a coroutine function to its end in a new event loop."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_awaited(main))
+
+
+async def _awaited(main: Callable[[], Awaitable[None]]) -> None:
+    await main()
