@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mldeploy.serving import Arm, ParquetLog, Partition, Plan
-from mldeploy.serving.http import ApiKeys, Limits, require_guard, run, server_of
+from mldeploy.serving.http import ApiKeys, Limits, assembled, require_guard, run
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -21,15 +21,16 @@ def serve(options: argparse.Namespace) -> int:
     plan = Plan(champion=Arm(bundle=bundle, version=options.label or name))
     with (
         ParquetLog(options.log, name, partition=Partition.HOUR) as log,
-        server_of(plan, name=name, sink=log, permits=keys, limits=Limits()) as server,
+        assembled(plan, name=name, sink=log, permits=keys, limits=Limits()) as assembly,
     ):
+        server = assembly.server
 
         async def main() -> None:
-            await server.listener.start(options.host, options.port)
-            with server.listener.signals_drain():
-                print(f"serving {name} on http://{options.host}:{server.listener.port}",
+            await server.start(options.host, options.port)
+            with server.signals_drain():
+                print(f"serving {name} on http://{options.host}:{server.port}",
                       file=sys.stderr, flush=True)  # fmt: skip
-                await server.listener.wait_ended()
+                await server.wait_ended()
 
         run(main)
     return 0

@@ -1,22 +1,22 @@
 from ._app import App
 from ._bounds import Limits
-from ._compose import Server, server_of
+from ._compose import Assembly, assembled
 from ._in_thread import RunningServer, serve_in_thread
 from ._keys import ApiKey, ApiKeys, require_guard
-from ._listener import Listener, run
 from ._messages import Handler, Request, Response
 from ._metrics import Metrics
 from ._routing import Role, Route
+from ._server import Server, run
 from ._service import Label, Served, Service
 
 __all__ = [
     "ApiKey",
     "ApiKeys",
     "App",
+    "Assembly",
     "Handler",
     "Label",
     "Limits",
-    "Listener",
     "Metrics",
     "Request",
     "Response",
@@ -26,8 +26,8 @@ __all__ = [
     "Served",
     "Server",
     "Service",
+    "assembled",
     "require_guard",
     "run",
     "serve_in_thread",
-    "server_of",
 ]

@@ -13,20 +13,20 @@ from mldeploy.serving._plan import Plan, Switchboard
 from mldeploy.serving._sink import PredictionSink
 from mldeploy.serving.http._app import App, Permits
 from mldeploy.serving.http._bounds import Limits
-from mldeploy.serving.http._listener import Listener
 from mldeploy.serving.http._metrics import Metrics, Samples
 from mldeploy.serving.http._page import Page
+from mldeploy.serving.http._server import Server
 from mldeploy.serving.http._service import Served, Service, TakesLabels
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Server:
-    """A server that has not begun to listen.
+class Assembly:
+    """A server with all that it serves; it has not begun to listen.
 
     Attributes
     ----------
-    listener : Listener
+    server : Server
         What listens.
     switchboard : Switchboard
         What decides which bundles answer.
@@ -36,14 +36,14 @@ class Server:
         What answers.
     """
 
-    listener: Listener
+    server: Server
     switchboard: Switchboard
     metrics: Metrics
     app: App
 
 
 @contextmanager
-def server_of(
+def assembled(
     plan: Plan,
     *,
     name: str,
@@ -55,7 +55,7 @@ def server_of(
     drift: Callable[[], Any] | None = None,
     lame_duck: float = 1.0,
     drain_timeout: float = 20.0,
-) -> Iterator[Server]:
+) -> Iterator[Assembly]:
     """Make a server of one problem's bundles, and let go of what it holds at the end.
 
     Parameters
@@ -67,7 +67,7 @@ def server_of(
     sink : PredictionSink
         Where predictions are written down; whoever made it closes it.
     trusted, limits, permits, labels, lame_duck, drain_timeout : optional
-        As for `Switchboard`, `Listener`, `App` and `Service`.
+        As for `Switchboard`, `Server`, `App` and `Service`.
     drift : callable, optional
         Returns what the page and the metrics show of drift.
     """
@@ -92,17 +92,17 @@ def server_of(
     )
     metrics = Metrics()
     metrics.add(lambda: _figures(board, sink))
-    listener: Listener | None = None
+    server: Server | None = None
     service = Service(
         [served],
         limits=limits,
         labels=labels,
-        is_draining=lambda: listener is not None and listener.is_draining,
+        is_draining=lambda: server is not None and server.is_draining,
     )
     page = Page(service, metrics, drift=drift)
     app = App(service, extra=(*metrics.routes(), *page.routes()), permits=permits)
     metrics.follow(app.router)
-    listener = Listener(
+    server = Server(
         app,
         limits=service.limits,
         error_response=app.error_response,
@@ -111,7 +111,7 @@ def server_of(
         drain_timeout=drain_timeout,
     )
     try:
-        yield Server(listener=listener, switchboard=board, metrics=metrics, app=app)
+        yield Assembly(server=server, switchboard=board, metrics=metrics, app=app)
     finally:
         if batcher is not None:
             batcher.close()

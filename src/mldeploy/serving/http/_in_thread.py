@@ -10,9 +10,9 @@ from typing import Self, final
 from mldeploy.errors import DeploymentError
 from mldeploy.evidence import escape, html_fragment
 from mldeploy.serving.http._bounds import Limits
-from mldeploy.serving.http._listener import Listener, Observer, new_loop
 from mldeploy.serving.http._messages import Handler
 from mldeploy.serving.http._refusals import ErrorResponse, plain_error
+from mldeploy.serving.http._server import Observer, Server, new_loop
 
 
 @final
@@ -26,11 +26,11 @@ class RunningServer:
     """
 
     def __init__(
-        self, listener: Listener, loop: asyncio.AbstractEventLoop, thread: threading.Thread,
+        self, server: Server, loop: asyncio.AbstractEventLoop, thread: threading.Thread,
         host: str, port: int,
     ) -> None:  # fmt: skip
         self.host, self.port = host, port
-        self._listener, self._loop, self._thread = listener, loop, thread
+        self._server, self._loop, self._thread = server, loop, thread
 
     @property
     def url(self) -> str:
@@ -41,12 +41,12 @@ class RunningServer:
     @property
     def is_draining(self) -> bool:
         """Whether it is about to end."""
-        return self._listener.is_draining
+        return self._server.is_draining
 
     def stop(self) -> None:
         """Answer what was asked, and end; a second call does nothing."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._listener.begin_drain)
+            self._loop.call_soon_threadsafe(self._server.begin_drain)
             self._thread.join()
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ def serve_in_thread(
     host, port : str, int
         Where to listen; port 0 takes one that is free.
     limits, error_response, observer, lame_duck, drain_timeout : optional
-        As for `Listener`; a server in a thread has no load balancer to wait for.
+        As for `Server`; a server in a thread has no load balancer to wait for.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def serve_in_thread(
     DeploymentError
         If the address cannot be had.
     """
-    listener = Listener(
+    server = Server(
         handler,
         limits=limits,
         error_response=error_response,
@@ -108,12 +108,12 @@ def serve_in_thread(
 
     async def main() -> None:
         try:
-            await listener.start(host, port)
+            await server.start(host, port)
         except DeploymentError as error:
             started.set_exception(error)
             return
-        started.set_result((asyncio.get_running_loop(), listener.port))
-        await listener.wait_ended()
+        started.set_result((asyncio.get_running_loop(), server.port))
+        await server.wait_ended()
 
     def run() -> None:
         with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -122,4 +122,4 @@ def serve_in_thread(
     thread = threading.Thread(target=run, name="mldeploy-http", daemon=True)
     thread.start()
     loop, bound = started.result()
-    return RunningServer(listener, loop, thread, host, bound)
+    return RunningServer(server, loop, thread, host, bound)

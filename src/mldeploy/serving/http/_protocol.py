@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast, final
 
+import msgspec
 from typing_extensions import override
 
 from mldeploy.serving.http._messages import Request, Response
@@ -277,9 +277,12 @@ class Connection(asyncio.Protocol):
         self._hear_no_more()
         found = _PATH.match(begun)
         path = found[1].decode("ascii").partition("?")[0] if found else "/"
-        head = self._head or replace(_REFUSED, path=path)
+        head = self._head or msgspec.structs.replace(_REFUSED, path=path)
         self._let_go()
-        self._put(self._server.refusal(refusal, head.path), replace(head, keep_alive=False))
+        self._put(
+            self._server.refusal(refusal, head.path),
+            msgspec.structs.replace(head, keep_alive=False),
+        )
 
     def expire(self) -> None:
         """Give up on a client that has taken too long."""

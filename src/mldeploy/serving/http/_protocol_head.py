@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, final
 
+from mldeploy.errors import MissingExtraError
 from mldeploy.serving.http._bounds import Limits
 from mldeploy.serving.http._refusals import Refusal
+
+try:
+    import msgspec
+except ImportError as error:
+    raise MissingExtraError("the HTTP server", extra="serve") from error
 
 _LINE: Final = rb"([A-Z]{1,24}) ([!-\"$-~]+) HTTP/1\.([01])\r\n"
 _FIELD: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
@@ -31,8 +36,7 @@ _SINGULAR: Final = frozenset(
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What the head of a request says.
 
     Attributes
@@ -91,10 +95,8 @@ def read_head(head: bytes, limits: Limits) -> Head:
     if host is not None and not _HOST.fullmatch(host):
         raise Refusal(400, "the header Host names no host")
     path, _, query = _path_of(target, method).partition(b"?")
-    connection = headers.get(b"connection", b"").lower()
-    options = [option.strip() for option in connection.split(b",")]
-    expected = headers.get(b"expect", b"").lower()
-    if expected not in (b"", b"100-continue"):
+    expected = headers.get(b"expect")
+    if expected is not None and expected.lower() != b"100-continue":
         raise Refusal(417, "the only expectation met is 100-continue")
     encoding = headers.get(b"content-encoding", b"").lower()
     return Head(
@@ -103,8 +105,8 @@ def read_head(head: bytes, limits: Limits) -> Head:
         query=query.decode("ascii"),
         headers=MappingProxyType(headers),
         length=_length(headers, limits, is_old=is_old),
-        keep_alive=b"keep-alive" in options if is_old else b"close" not in options,
-        expects_continue=bool(expected) and not is_old,
+        keep_alive=_keeps_alive(headers.get(b"connection"), is_old=is_old),
+        expects_continue=expected is not None and not is_old,
         encoding=b"" if encoding == b"identity" else encoding,
         is_old=is_old,
     )
@@ -135,6 +137,13 @@ def _headers(fields: bytes, limits: Limits) -> dict[bytes, bytes]:
         else:
             headers[name] = known + b", " + value
     return headers
+
+
+def _keeps_alive(connection: bytes | None, *, is_old: bool) -> bool:
+    if connection is None:
+        return not is_old
+    options = [option.strip() for option in connection.lower().split(b",")]
+    return b"keep-alive" in options if is_old else b"close" not in options
 
 
 def _length(headers: Mapping[bytes, bytes], limits: Limits, *, is_old: bool) -> int:
