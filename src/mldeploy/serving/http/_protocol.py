@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from mldeploy.serving.http._server import Server
 
 _LINGER: Final = 2.0
-"""Seconds of silence after which a client is left that was told its last answer. Until then what it
-goes on to send is read and thrown away: closing a socket with unread bytes resets the connection,
-and the client would lose the answer."""
+"""Seconds of silence after which a client is left that was told its last answer.
+
+Until then what it goes on to send is read and thrown away: closing a socket with unread bytes
+resets the connection, and the client would lose the answer."""
 
 _MOST_AHEAD: Final = 8
 """Requests that are read ahead of the one that is being answered."""
