@@ -177,17 +177,23 @@ class _Search:
     def frame(self) -> pl.DataFrame:
         """Return the rows, each a real one with what is planted in it."""
         base = self._rng.integers(self._real.height, size=self.n_rows)
-        return pl.DataFrame([self._column(name, base) for name in self._schema.names])
+        longest = max(map(len, self._planted.values()), default=0)
+        values = {}
+        for name in self._schema.names:
+            own = [value for _, value in self._planted.get(name, ())]
+            values[name] = own + [None] * (longest - len(own))
+        pool = pl.concat([self._real, pl.DataFrame(values, schema=self._real.schema)])
+        return pool.select(
+            pl.col(name).gather(pl.lit(pl.Series(self._chosen(name, base))))
+            for name in self._schema.names
+        )
 
-    def _column(self, name: str, base: Positions) -> pl.Series:
-        real, planted = self._real[name], self._planted.get(name, [])
-        if not planted:
-            return real.gather(base)
-        places = np.array([place for place, _ in planted])
-        values = pl.Series(name, [value for _, value in planted], dtype=real.dtype)
+    def _chosen(self, name: str, base: Positions) -> Positions:
+        """Return which entry of real values, then planted ones, each row takes."""
+        places = [place for place, _ in self._planted.get(name, ())]
         chosen = base.copy()
-        chosen[places] = len(real) + np.arange(len(planted))
-        return pl.concat([real, values]).gather(chosen)
+        chosen[places] = self._real.height + np.arange(len(places))
+        return chosen
 
     def _probes(
         self, breakpoints: Mapping[str, Floats], most: int
