@@ -184,18 +184,23 @@ class Head:
             case Decision.NONNEGATIVE:
                 return (outputs[:, 0] >= 0).astype(np.intp)
             case Decision.LARGEST_OUTPUT:
-                return np.argmax(outputs, axis=1)
+                return _largest(outputs)
             case Decision.THRESHOLD:
                 chosen = self._compared(shares) >= self.threshold
                 wanted = self.threshold_class
                 return np.where(chosen, wanted, 1 - wanted)
             case _:
-                return np.argmax(shares, axis=1)
+                return _largest(shares)
 
     def _compared(self, shares: Floats) -> Floats:
         if shares.shape[1] == 2:
             return shares[:, self.threshold_class]
         return shares[:, 0] if self.threshold_class == 1 else -shares[:, 0]
+
+
+def _largest(columns: Floats) -> Codes:
+    codes: Codes = columns.argmax(axis=1)
+    return codes
 
 
 def shares_of(link: Link, outputs: Floats) -> Floats:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Any, Final, Self, TypeAlias, final
+from typing import Final, Self, TypeAlias, final
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from mldeploy.model.compiled._refuse import failed, refuse
 
 Scalar: TypeAlias = Callable[[float], float]
 
-FUNCTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
+FUNCTIONS: Final[Mapping[str, Callable[[Floats], Floats]]] = {
     name: getattr(np, name)
     for name in (
         *("abs", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt", "ceil"),
@@ -52,8 +52,7 @@ class Op:
         """Return the column after the step; the one given is left as it is."""
         function = FUNCTIONS.get(self.name)
         if function is not None:
-            changed: Floats = function(x)
-            return changed
+            return function(x)
         return _VECTOR[self.name](x, *self.numbers)
 
     def require_sound(self) -> None:
@@ -129,7 +128,7 @@ def scalar_of(ops: tuple[Op, ...]) -> Scalar:
 def _by_array(op: Op) -> Scalar:
     def step(x: float) -> float:
         with np.errstate(all="ignore"):
-            return op(np.array([x])).item()  # type: ignore[no-any-return]
+            return float(op(np.array([x]))[0])
 
     return step
 
@@ -150,12 +149,13 @@ def _replace(x: Floats, old: float, new: float) -> Floats:
 
 
 def _clip(x: Floats, low: float, high: float) -> Floats:
-    clipped: Floats = np.clip(x, low, high)
+    clipped: Floats = np.minimum(np.maximum(x, low), high)
     return clipped
 
 
 def _is_missing(x: Floats) -> Floats:
-    return np.isnan(x).astype(np.float64)
+    flags: Floats = np.isnan(x).astype(np.float64)
+    return flags
 
 
 def _equals(x: Floats, value: float) -> Floats:

@@ -68,18 +68,21 @@ def inverse(ops: tuple[Op, ...], values: Floats) -> Floats:
         return np.empty(0)
     if not ops:
         return values
-    low = np.full(len(values), _ordinal(np.array([-np.finfo(np.float64).max]))[0])
-    high = np.full(len(values), _ordinal(np.array([np.finfo(np.float64).max]))[0])
+    ends = np.array([-np.finfo(np.float64).max, np.finfo(np.float64).max])
+    low, high = (np.full(len(values), end) for end in _ordinal(ends))
     with np.errstate(all="ignore"):
-        ends = applied(ops, _number(np.stack([low[:1], high[:1]]).ravel()))
-        falls = bool(ends[0] > ends[1])
+        first, last = applied(ops, ends).tolist()
+
+        def is_before(ordinal: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+            image = applied(ops, _number(ordinal))
+            return image >= values if first > last else ~(image > values)
+
+        crosses = is_before(low) & ~is_before(high)
         for _ in range(_BITS):
             middle = (low & high) + ((low ^ high) >> 1)
-            image = applied(ops, _number(middle))
-            before = (image >= values) if falls else ~(image > values)
+            before = is_before(middle)
             low, high = np.where(before, middle, low), np.where(before, high, middle)
-    raw: Floats = _number(low)
-    return raw[np.abs(raw) < np.finfo(np.float64).max]
+    return _number(low[crosses])
 
 
 def _ordinal(x: Floats) -> npt.NDArray[np.int64]:

@@ -35,7 +35,7 @@ _UNSEEN: Final = "\x00no such category\x00"
 
 
 def _one_hot(step: OneHotEncoder, table: Table) -> Table:
-    return _encoded(step, table, list(step._n_features_outs), is_sparse=step.sparse_output)
+    return _encoded(step, table, list(step._n_features_outs), is_sparse=step.sparse_output)  # noqa: SLF001
 
 
 def _ordinal(step: OrdinalEncoder, table: Table) -> Table:

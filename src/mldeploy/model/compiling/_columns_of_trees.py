@@ -31,7 +31,7 @@ def coded(estimator: Any, table: Table) -> tuple[Table, Any]:
     places = [i for i, wire in enumerate(table.wires) if isinstance(wire, TextWire)]
     if not places or estimator.is_categorical_ is None:
         return table, estimator
-    encoder = estimator._preprocessor.named_transformers_["encoder"]
+    encoder = estimator._preprocessor.named_transformers_["encoder"]  # noqa: SLF001
     categorical = np.flatnonzero(estimator.is_categorical_).tolist()
     wires, categories = list(table.wires), list(encoder.categories_)
     for place in places:
@@ -46,9 +46,9 @@ def coded(estimator: Any, table: Table) -> tuple[Table, Any]:
     changed = copy.copy(encoder)
     changed.categories_ = categories
     estimator = copy.copy(estimator)
-    estimator._preprocessor = copy.copy(estimator._preprocessor)
-    estimator._preprocessor.transformers_ = [
+    estimator._preprocessor = copy.copy(estimator._preprocessor)  # noqa: SLF001
+    estimator._preprocessor.transformers_ = [  # noqa: SLF001
         (name, changed if name == "encoder" else part, columns)
-        for name, part, columns in estimator._preprocessor.transformers_
+        for name, part, columns in estimator._preprocessor.transformers_  # noqa: SLF001
     ]
     return Table(wires=tuple(wires), is_sparse=table.is_sparse), estimator

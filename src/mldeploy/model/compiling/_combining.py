@@ -12,7 +12,7 @@ from mldeploy.model.compiling._wires import Table, Wire, elementwise, unsupporte
 
 def by_column(transformer: Any, table: Table, transformed: Callable[[Any, Table], Table]) -> Table:
     """Return what a fitted `ColumnTransformer` returns, part after part."""
-    columns = transformer._transformer_to_input_indices
+    columns = transformer._transformer_to_input_indices  # noqa: SLF001
     parts = []
     for name, part, chosen in transformer.transformers_:
         taken = [int(i) for i in columns[name]] if name in columns else []

@@ -139,12 +139,9 @@ def _look_up(wire: TableWire) -> tuple[object, ...]:
 def _table(first: TableWire, wires: Sequence[TableWire]) -> TableColumns:
     n_cells = (len(first.keys) + 2) * len(wires)
     if n_cells > _MAX_CELLS:
-        raise NotCompilableError(
-            steps=[
-                f"{first.name!r}: its {len(first.keys)} categories become {len(wires)} columns, "
-                + "which is too large a table; group the rare ones"
-            ]
-        )
+        size = f"{len(first.keys)} categories by {len(wires)} columns"
+        reason = f"{first.name!r}: {size} is too large a table; group the rare ones"
+        raise NotCompilableError(steps=[reason])
     return TableColumns(
         source=first.source,
         ops=first.ops,

@@ -92,7 +92,7 @@ def _power(step: PowerTransformer, table: Table) -> Table:
     if step.method != "yeo-johnson":
         raise unsupported(step, f"its method is {step.method!r}, and only yeo-johnson is known")
     table = _stepwise(step, table, [("yeo-johnson", step.lambdas_)])
-    return _standard(step._scaler, table) if step.standardize else table
+    return _standard(step._scaler, table) if step.standardize else table  # noqa: SLF001
 
 
 def _quantile(step: QuantileTransformer, table: Table) -> Table:

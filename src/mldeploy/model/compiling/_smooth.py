@@ -106,7 +106,7 @@ def _linear_regressor(estimator: Any, _n_inputs: int) -> Answer:
 
 
 def _generalised(estimator: Any, _n_inputs: int) -> Answer:
-    link = type(estimator._base_loss.link).__name__
+    link = type(estimator._base_loss.link).__name__  # noqa: SLF001
     kernels: tuple[Kernel, ...] = (_weighted(estimator),)
     if link == "LogLink":
         kernels = (*kernels, Elementwise(ops=((Op("exp"),),)))

@@ -105,7 +105,7 @@ def _voting(estimator: Any, table: Table, planned: Planner) -> Plan:
     if classifies and estimator.voting != "soft":
         raise unsupported(estimator, "it votes by labels; use voting='soft'")
     members = [planned(member, table).shares() for member in estimator.estimators_]
-    weights = estimator._weights_not_none or [1.0] * len(members)
+    weights = estimator._weights_not_none or [1.0] * len(members)  # noqa: SLF001
     return averaged(
         members,
         weights=[float(w) for w in weights],
@@ -123,7 +123,7 @@ def _fixed(estimator: FixedThresholdClassifier, table: Table, planned: Planner) 
 
 
 def _tuned(estimator: TunedThresholdClassifierCV, table: Table, planned: Planner) -> Plan:
-    positive = estimator._curve_scorer._get_pos_label()
+    positive = estimator._curve_scorer._get_pos_label()  # noqa: SLF001
     return _thresholded(estimator, table, planned, float(estimator.best_threshold_), positive)
 
 
