@@ -19,7 +19,7 @@ import polars as pl
 
 from mldeploy.data import Schema
 from mldeploy.serving import LoggedRow, ParquetLog
-from mldeploy.serving._frame import frame_of
+from mldeploy.serving._frame import PIECE, frame_of
 from mldeploy.serving._ids import new_id
 
 SCHEMA = Schema.infer(
@@ -61,24 +61,17 @@ def costs() -> None:
 
         def make_and_write() -> None:
             log.write(
-                LoggedRow(
-                    "bench",
-                    "1",
-                    "champion",
-                    "id",
-                    "key",
-                    now,
-                    values,
-                    SCHEMA,
-                    1e-5,
-                    True,
-                    0.5,
-                    "advice",
-                )  # fmt: skip
+                LoggedRow("bench", "1", "champion", "id", "key", now, values, SCHEMA, 1e-5, 1, 0.5)
             )
 
-        print(f"make and write a row   {best(make_and_write, 20_000):8.2f} µs")
+        print(f"make and write a row   {best(make_and_write, 400):8.2f} µs")
     print(f"draw an identifier     {best(lambda: new_id(1_364_817_600_000_000), 20_000):8.2f} µs")
+    piece = [row(i) for i in range(PIECE)]
+    begin = time.thread_time()
+    for _ in range(20):
+        frame_of(piece)
+    held = (time.thread_time() - begin) / 20 * 1e3
+    print(f"longest hold of the interpreter, a piece of {PIECE} rows {held:8.2f} ms")
     for n in (64, 500, 5_000):
         rows = [row(i) for i in range(n)]
         print(f"columns of {n:5} rows  {best(lambda r=rows: frame_of(r), 5) / n:8.2f} µs a row")  # type: ignore[misc]
@@ -110,10 +103,8 @@ def stalls() -> None:
             late = delays(log if is_logged else None)
             log.close()
         name = "with a log" if is_logged else "without"
-        points = [late[int(len(late) * q)] for q in (0.5, 0.99, 0.999)]
-        print(
-            f"{name:12} p50, p99, p99.9 late by {points[0]:.3f}, {points[1]:.2f}, {points[2]:.2f} ms"
-        )
+        p50, p99, p999 = [late[int(len(late) * q)] for q in (0.5, 0.99, 0.999)]
+        print(f"{name:12} late by p50 {p50:.3f}, p99 {p99:.2f}, p99.9 {p999:.2f} ms")
 
 
 async def acknowledge(log: ParquetLog, n_waiters: int) -> list[float]:
@@ -133,14 +124,14 @@ async def acknowledge(log: ParquetLog, n_waiters: int) -> list[float]:
 def durable() -> None:
     """Print how many rows a durable log acknowledges."""
     for n_waiters in (1, 8, 64):
-        with tempfile.TemporaryDirectory() as folder:
-            with ParquetLog(folder, "bench", durable=True) as log:
-                found = asyncio.run(acknowledge(log, n_waiters))
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            ParquetLog(folder, "bench", durable=True) as log,
+        ):
+            found = asyncio.run(acknowledge(log, n_waiters))
         p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
         rate = len(found) / SECONDS
-        print(
-            f"durable, {n_waiters:2} waiters: {rate:6.0f} rows/s, p50 {p50:.2f}, p99 {p99:.2f} ms"
-        )
+        print(f"durable {n_waiters:2} waiters {rate:6.0f} rows/s, p50 {p50:.2f}, p99 {p99:.2f} ms")
 
 
 if __name__ == "__main__":
