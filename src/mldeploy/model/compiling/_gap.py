@@ -65,12 +65,30 @@ class Yardstick:
     bar: float
     typical: float | None
 
-    def gap(self, original: Asked, other: Asked, *, bar: float | None = None) -> Gap:
-        """Return how far the answers of two models to the same rows are apart."""
+    def gap(
+        self,
+        original: Asked,
+        other: Asked,
+        *,
+        bar: float | None = None,
+        same_types: bool = False,
+    ) -> Gap:
+        """Return how far the answers of two models to the same rows are apart.
+
+        Parameters
+        ----------
+        original, other : Asked
+            The answers.
+        bar : float, optional
+            Another bar than that of the yardstick.
+        same_types : bool, default=False
+            Whether labels that are equal must be of one type too, which ``True`` and ``1`` are
+            not.
+        """
         both = original.accepted & other.accepted
         first, second = original.among(both), other.among(both)
         differences = self._differences(first, second)
-        differs = _labels_differ(first, second)
+        differs = _labels_differ(first, second, same_types=same_types)
         undecided = self._undecided(first) if first.scores is not None else np.zeros_like(differs)
         return Gap(
             n_rows=len(both),
@@ -148,9 +166,11 @@ def numbers_of(asked: Asked) -> Array | None:
     return predictions if predictions.dtype.kind == "f" else None
 
 
-def _labels_differ(first: Asked, second: Asked) -> npt.NDArray[np.bool_]:
-    """Return where labels differ in value or type; numbers of a regression are no labels."""
+def _labels_differ(first: Asked, second: Asked, *, same_types: bool) -> npt.NDArray[np.bool_]:
+    """Return where labels differ; numbers of a regression are no labels."""
     if first.scores is None and numbers_of(first) is not None:
         return np.zeros(len(first.predictions), dtype=bool)
     pairs = zip(first.predictions.tolist(), second.predictions.tolist(), strict=True)
-    return np.array([a != b or type(a) is not type(b) for a, b in pairs], dtype=bool)
+    if same_types:
+        return np.array([a != b or type(a) is not type(b) for a, b in pairs], dtype=bool)
+    return np.array([a != b for a, b in pairs], dtype=bool)

@@ -132,7 +132,8 @@ class Trial:
         ):
             answers = ask_frame(compiled, frame, why)
             found += _against_original(rule.gap(original, answers), rule, rows)
-            one_by_one = rule.gap(answers, ask_rows(compiled, frame), bar=_PATHS)
+            rows_alone = ask_rows(compiled, frame)
+            one_by_one = rule.gap(answers, rows_alone, bar=_PATHS, same_types=True)
             found.append(_row_by_row(one_by_one, rows))
         return tuple(found)
 
