@@ -21,7 +21,7 @@ def serve(options: argparse.Namespace) -> int:
     plan = Plan(champion=Arm(bundle=bundle, version=options.label or name))
     with (
         ParquetLog(options.log, name, partition=Partition.HOUR) as log,
-        assembled(plan, name=name, sink=log, permits=keys, limits=Limits()) as assembly,
+        assembled(plan, name=name, sink=log, permits=keys, limits=Limits()) as (assembly, _),
     ):
         server = assembly.server
 

@@ -5,6 +5,7 @@ from ._by_traffic import TrafficDeployment
 from ._decision import Action, RolloutDecision, RolloutState, decide
 from ._hosting import Hosting, HostingComparison
 from ._hosting_compare import compare_hosting
+from ._http import HttpDeployer, HttpDeployment
 from ._in_process import InProcessDeployer, InProcessDeployment
 from ._rollout import ABTest, AllAtOnce, BlueGreen, Canary, Rollout, Shadow
 
@@ -21,6 +22,8 @@ __all__ = [
     "DeploymentStatus",
     "Hosting",
     "HostingComparison",
+    "HttpDeployer",
+    "HttpDeployment",
     "InProcessDeployer",
     "InProcessDeployment",
     "Release",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import abc
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -164,6 +164,13 @@ class Deployment(abc.ABC):
     @abc.abstractmethod
     def tally(self) -> Tally:
         """Return how many requests were answered, refused, failed and not logged so far."""
+
+    def take_labels(self, labels: Callable[[Sequence[Any]], None]) -> None:
+        """Hand labels that reach the deployment to somebody who keeps them.
+
+        Most deployments are never told a label; this does nothing for them.
+        """
+        del labels
 
     @abc.abstractmethod
     def _route(self, *, share: float) -> None:

@@ -30,7 +30,7 @@ from mldeploy.monitoring import Monitor, Reference, Window
 from mldeploy.project._watch import Watch
 from mldeploy.registry import CHAMPION, ModelVersion, Registry
 from mldeploy.retraining import RetrainingDecision
-from mldeploy.serving import Answer, Answers
+from mldeploy.serving import Answer, Answers, Label
 from mldeploy.store import Store, tables
 
 Frame: TypeAlias = pd.DataFrame | pl.DataFrame | Sequence[Mapping[str, object]]
@@ -67,6 +67,7 @@ class Live:
         self._served: ModelVersion | None = registry.alias(version.name, CHAMPION)
         self._begun_at = clock()
         self._watch = Watch()
+        deployment.take_labels(self._take_labels)
         self._record("deployment.started", version)
         if self.deployment.status().champion is None:
             self.advance()
@@ -152,6 +153,17 @@ class Live:
     def add_labels(self, labels: pl.DataFrame | pd.DataFrame) -> None:
         """Say what was true of many predictions; see `LabelLedger.record`."""
         self.labels.record(labels, by=self._by)
+
+    def _take_labels(self, labels: Sequence[Label]) -> None:
+        """Keep labels that reached the deployment, as by HTTP."""
+        self.labels.record(
+            [
+                {name: value for name, value in vars(label).items() if value is not None}
+                for label in labels
+            ],
+            by=f"deployment {self.id}",
+            progress=False,
+        )
 
     def window(self, start: datetime, end: datetime, *, as_of: datetime | None = None) -> Window:
         """Return what was answered from `start` to `end`, with the labels known at `as_of`.

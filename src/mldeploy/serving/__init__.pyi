@@ -10,6 +10,7 @@ from ._counts import Counts
 from ._explain import explain
 from ._explanation import Contribution, Explanation
 from ._frame import Loggable
+from ._label import Label
 from ._observers import Observer
 from ._on_full import DropNewest, Refuse, Wait
 from ._one_row import LoggedRow
@@ -45,6 +46,7 @@ __all__ = [
     "Explanation",
     "HashColumn",
     "Loggable",
+    "Label",
     "LoggedRow",
     "MemoryLog",
     "Observer",

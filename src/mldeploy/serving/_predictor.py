@@ -20,7 +20,7 @@ from mldeploy.errors import (
     MLDeployError,
     PredictionFailedError,
 )
-from mldeploy.model import CompiledModel
+from mldeploy.model import CompiledModel, Signature
 from mldeploy.problem import Route, Routing
 from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._batch import PredictionBatch
@@ -102,6 +102,7 @@ class Predictor:
         self._routing = model.routing or _ADVICE
         self._is_probabilistic = model.signature.probabilistic
         self._schema = model.signature.inputs
+        self._order = self._schema.names
         self._reader = RowReader(self._schema)
         self._backend = _backend_of(model)
         self.counter = Counter()
@@ -110,6 +111,11 @@ class Predictor:
     def counts(self) -> Counts:
         """Rows answered, refused and failed so far."""
         return self.counter.counts
+
+    @property
+    def signature(self) -> Signature:
+        """What goes in and what comes out."""
+        return self.model.signature
 
     @property
     def is_compiled(self) -> bool:
@@ -149,12 +155,22 @@ class Predictor:
         PredictionFailedError
             If the model raised; that is logged.
         """
+        return self.answered(row, key=key, time=time).answer()
+
+    def answered(
+        self,
+        row: Mapping[str, object],
+        *,
+        key: str | int | None = None,
+        time: datetime | None = None,
+    ) -> Answered:
+        """Answer one row in plain attributes; see `predict`."""
         begin = perf_counter()
         try:
             values = self._reader.values(row)
         except Doubt:
-            return self._at_length(row, key=key, time=time, begin=begin)[0]
-        return self._answer_one(values, key=key, time=time, begin=begin).answer()
+            return self._at_length(row, key=key, time=time, begin=begin).answered(0)
+        return self._answer_one(values, key=key, time=time, begin=begin)
 
     def predict_values(
         self,
@@ -162,6 +178,7 @@ class Predictor:
         *,
         key: str | int | None = None,
         time: datetime | None = None,
+        order: tuple[str, ...] | None = None,
     ) -> Answered:
         """Answer one row whose values stand in the order of the features.
 
@@ -171,6 +188,9 @@ class Predictor:
             Plain values in the order of ``model.signature.features``; None where missing.
         key, time : optional
             As for `predict`.
+        order : tuple of str, optional
+            The columns that the values stand for, where another version may answer than the one
+            that the caller knew.
 
         Returns
         -------
@@ -183,11 +203,14 @@ class Predictor:
         InvalidRowsError, InvalidDataError, PredictionFailedError
             As `predict`.
         """
+        if order is not None and order != self._order:
+            row = dict(zip(order, values, strict=True))
+            return self.answered(row, key=key, time=time)
         begin = perf_counter()
         try:
             accepted = self._reader.accepted(values)
         except Doubt:
-            row = dict(zip(self._schema.names, values, strict=True))
+            row = dict(zip(self._order, values, strict=True))
             return self._at_length(row, key=key, time=time, begin=begin).answered(0)
         return self._answer_one(accepted, key=key, time=time, begin=begin)
 

@@ -97,6 +97,14 @@ class Traffic:
         return self._split.champion.model.signature
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether compiled models give all the answers."""
+        split = self._split
+        return split.champion.is_compiled and (
+            split.candidate is None or split.candidate.is_compiled
+        )
+
+    @property
     def version(self) -> str:
         """Label of the champion."""
         return self._split.champion.version
@@ -157,12 +165,17 @@ class Traffic:
         *,
         key: str | int | None = None,
         time: datetime | None = None,
+        order: tuple[str, ...] | None = None,
     ) -> Answered:
-        """Answer one row in the order of the features; see `Predictor.predict_values`."""
+        """Answer one row in the order of the champion's features, or of `order`.
+
+        See `Predictor.predict_values`.
+        """
         split = self._split
         if split.candidate is None:
-            return split.champion.predict_values(values, key=key, time=time)
-        return self._one(key, lambda p: p.predict_values(values, key=key, time=time))
+            return split.champion.predict_values(values, key=key, time=time, order=order)
+        known = split.champion.signature.features if order is None else order
+        return self._one(key, lambda p: p.predict_values(values, key=key, time=time, order=known))
 
     def predict_frame(
         self, rows: Rows, *, keys: Keys | None = None, times: Times | None = None

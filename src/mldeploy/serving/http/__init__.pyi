@@ -1,13 +1,13 @@
 from ._app import App
 from ._bounds import Limits
-from ._compose import Assembly, assembled
+from ._compose import Assembly, assembled, assembly_of, facts_of
 from ._in_thread import RunningServer, serve_in_thread
 from ._keys import ApiKey, ApiKeys, require_guard
 from ._messages import Handler, Request, Response
 from ._metrics import Metrics
 from ._routing import Role, Route
 from ._server import Server, run
-from ._service import Label, Served, Service
+from ._service import Served, Service, TakesLabels
 
 __all__ = [
     "ApiKey",
@@ -15,7 +15,6 @@ __all__ = [
     "App",
     "Assembly",
     "Handler",
-    "Label",
     "Limits",
     "Metrics",
     "Request",
@@ -26,7 +25,10 @@ __all__ = [
     "Served",
     "Server",
     "Service",
+    "TakesLabels",
     "assembled",
+    "assembly_of",
+    "facts_of",
     "require_guard",
     "run",
     "serve_in_thread",

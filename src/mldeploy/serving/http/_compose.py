@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
 from mldeploy.errors import MLDeployError
+from mldeploy.problem import Problem
 from mldeploy.serving._batcher import Batcher
 from mldeploy.serving._plan import Plan, Switchboard
 from mldeploy.serving._sink import PredictionSink
 from mldeploy.serving.http._app import App, Permits
 from mldeploy.serving.http._bounds import Limits
-from mldeploy.serving.http._metrics import Metrics, Samples
-from mldeploy.serving.http._page import Page
+from mldeploy.serving.http._metrics import Family, Metrics
+from mldeploy.serving.http._page import Drift, Page
 from mldeploy.serving.http._server import Server
 from mldeploy.serving.http._service import Served, Service, TakesLabels
 
@@ -28,77 +29,51 @@ class Assembly:
     ----------
     server : Server
         What listens.
-    switchboard : Switchboard
-        What decides which bundles answer.
     metrics : Metrics
         What is counted.
     app : App
         What answers.
+    service : Service
+        What is served.
     """
 
     server: Server
-    switchboard: Switchboard
     metrics: Metrics
     app: App
+    service: Service
 
 
-@contextmanager
-def assembled(
-    plan: Plan,
+def assembly_of(
+    models: Sequence[Served],
     *,
-    name: str,
     sink: PredictionSink,
-    trusted: Sequence[str] = (),
     limits: Limits | None = None,
     permits: Permits | None = None,
     labels: TakesLabels | None = None,
-    drift: Callable[[], Any] | None = None,
+    drift: Drift | None = None,
     lame_duck: float = 1.0,
     drain_timeout: float = 20.0,
-) -> Iterator[Assembly]:
-    """Make a server of one problem's bundles, and let go of what it holds at the end.
+) -> Assembly:
+    """Put a server together around models.
 
     Parameters
     ----------
-    plan : Plan
-        Which bundles answer.
-    name : str
-        Name of the model in paths.
+    models : sequence of Served
+        What it serves; the first where no model is named.
     sink : PredictionSink
         Where predictions are written down; whoever made it closes it.
-    trusted, limits, permits, labels, lame_duck, drain_timeout : optional
-        As for `Switchboard`, `Server`, `App` and `Service`.
-    drift : callable, optional
-        Returns what the page and the metrics show of drift.
+    limits, permits, labels, drift, lame_duck, drain_timeout : optional
+        As for `Service`, `App`, `Page` and `Server`.
     """
-    board = Switchboard(plan, deployment=_deployment_of(sink, name), sink=sink, trusted=trusted)
-    arm = board.plan.champion
-    bundle = board.bundle(arm)
-    why_not = _why_not(bundle) if not board.traffic.champion.is_compiled else ""
-    batcher = Batcher(board.traffic) if why_not else None
-    served = Served(
-        name=name,
-        answering=board.traffic,
-        signature=bundle.signature,
-        batcher=batcher,
-        why_not_compiled=why_not,
-        card=bundle.card or "",
-        examples=bundle.golden_rows().head(3).to_dicts() if bundle.has_golden else (),
-        facts={
-            "statement": bundle.problem.statement,
-            "owner": bundle.problem.owner,
-            "criteria": [str(criterion) for criterion in bundle.problem.criteria],
-        },
-    )
-    metrics = Metrics()
-    metrics.add(lambda: _figures(board, sink))
     server: Server | None = None
     service = Service(
-        [served],
+        models,
         limits=limits,
         labels=labels,
         is_draining=lambda: server is not None and server.is_draining,
     )
+    metrics = Metrics()
+    metrics.add(lambda: _figures(service, sink))
     page = Page(service, metrics, drift=drift)
     app = App(service, extra=(*metrics.routes(), *page.routes()), permits=permits)
     metrics.follow(app.router)
@@ -110,11 +85,63 @@ def assembled(
         lame_duck=lame_duck,
         drain_timeout=drain_timeout,
     )
+    return Assembly(server=server, metrics=metrics, app=app, service=service)
+
+
+def served_of(board: Switchboard, *, name: str, batcher: Batcher) -> Served:
+    """Return what a server tells of the champion's bundle."""
+    bundle = board.bundle(board.plan.champion)
+    return Served(
+        name=name,
+        answering=board.traffic,
+        batcher=batcher,
+        why_not_compiled="" if board.traffic.champion.is_compiled else _why_not(bundle),
+        card=bundle.card or "",
+        examples=bundle.golden_rows().head(3).to_dicts() if bundle.has_golden else (),
+        facts=facts_of(bundle.problem),
+    )
+
+
+def facts_of(problem: Problem) -> dict[str, Any]:
+    """Return what the page tells of a problem."""
+    return {
+        "statement": problem.statement,
+        "owner": problem.owner,
+        "criteria": [str(criterion) for criterion in problem.criteria],
+    }
+
+
+@contextmanager
+def assembled(
+    plan: Plan,
+    *,
+    name: str,
+    sink: PredictionSink,
+    trusted: Sequence[str] = (),
+    **settings: Any,
+) -> Iterator[tuple[Assembly, Switchboard]]:
+    """Make a server of one problem's bundles, and let go of what it holds at the end.
+
+    Parameters
+    ----------
+    plan : Plan
+        Which bundles answer.
+    name : str
+        Name of the model in paths, and of the deployment where the sink names none.
+    sink : PredictionSink
+        Where predictions are written down; whoever made it closes it.
+    trusted : sequence of str
+        As for `Switchboard`.
+    **settings
+        As for `assembly_of`.
+    """
+    board = Switchboard(plan, deployment=_deployment_of(sink, name), sink=sink, trusted=trusted)
+    batcher = Batcher(board.traffic)
     try:
-        yield Assembly(server=server, switchboard=board, metrics=metrics, app=app)
+        served = served_of(board, name=name, batcher=batcher)
+        yield assembly_of([served], sink=sink, **settings), board
     finally:
-        if batcher is not None:
-            batcher.close()
+        batcher.close()
 
 
 def _deployment_of(sink: PredictionSink, name: str) -> str:
@@ -132,25 +159,20 @@ def _why_not(bundle: Any) -> str:
     return "; ".join(told[:3]) or "it did not compile"
 
 
-def _figures(board: Switchboard, sink: PredictionSink) -> Iterator[tuple[str, str, str, Samples]]:
-    traffic = board.traffic
-    counts = traffic.counts
+def _figures(service: Service, sink: PredictionSink) -> Iterator[Family]:
+    told = "Answers that were not logged for want of room."
+    yield "mldeploy_log_dropped_rows_total", told, "counter", [("", {}, float(sink.dropped))]
+    counts = {model.name: model.answering.counts for model in service.models.values()}
     yield (
         "mldeploy_rows_total", "Rows by what became of them.", "counter",
-        [("", {"outcome": "answered"}, float(counts.accepted)),
-         ("", {"outcome": "refused"}, float(counts.rejected)),
-         ("", {"outcome": "failed"}, float(counts.failed))],
+        [("", {"model": name, "outcome": outcome}, float(getattr(found, field)))
+         for name, found in counts.items()
+         for outcome, field in (("answered", "accepted"), ("refused", "rejected"),
+                                ("failed", "failed"))],
     )  # fmt: skip
     yield (
-        "mldeploy_log_dropped_rows_total", "Answers that were not logged for want of room.",
-        "counter", [("", {}, float(sink.dropped))],
-    )  # fmt: skip
-    arms = [(traffic.champion, 1.0 - traffic.share)]
-    if traffic.candidate is not None:
-        arms.append((traffic.candidate, traffic.share))
-    yield (
-        "mldeploy_model_share", "Share of the requests that each version answers.", "gauge",
-        [("", {"version": predictor.version, "arm": predictor.arm,
-               "compiled": str(predictor.is_compiled).lower()}, share)
-         for predictor, share in arms],
+        "mldeploy_model_info", "What serves.", "gauge",
+        [("", {"model": model.name, "version": model.version,
+               "compiled": str(model.is_compiled).lower()}, 1.0)
+         for model in service.models.values()],
     )  # fmt: skip

@@ -31,6 +31,7 @@ class FastRow:
     """
 
     def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self.is_possible = all(column.kind in _TYPES for column in schema.columns)
         if not self.is_possible:
             return

@@ -43,8 +43,8 @@ class Health:
 def _facts(model: Served) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "version": model.version,
-        "compiled": not model.why_not_compiled,
+        "compiled": model.is_compiled,
     }
-    if model.why_not_compiled:
+    if model.why_not_compiled and not model.is_compiled:
         facts["why_not_compiled"] = model.why_not_compiled
     return facts

@@ -24,8 +24,9 @@ BOUNDS: Final = (
 
 _TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 Samples = Iterable[tuple[str, dict[str, str], float]]
-Source = Callable[[], Iterable[tuple[str, str, str, Samples]]]
-"""Yields families: name, help, type, and samples of suffix, labels and value."""
+Family = tuple[str, str, str, Samples]
+"""Name, help, type, and samples of suffix, labels and value."""
+Source = Callable[[], Iterable[Family]]
 
 
 @final
@@ -110,7 +111,7 @@ class Metrics:
             "failures": failures, "refused": refused,
         }  # fmt: skip
 
-    def _own(self) -> Iterator[tuple[str, str, str, Samples]]:
+    def _own(self) -> Iterator[Family]:
         yield (
             "mldeploy_http_requests_total",
             "Requests that were answered, by route, method and status.",
@@ -142,7 +143,7 @@ def _predicts(pattern: str) -> bool:
     return pattern.endswith(("predict", "/infer")) or pattern == "/invocations"
 
 
-def _process(started: float) -> Iterator[tuple[str, str, str, Samples]]:
+def _process(started: float) -> Iterator[Family]:
     times = os.times()
     told = "Processor time that this process has taken."
     yield "process_cpu_seconds_total", told, "counter", [("", {}, times.user + times.system)]

@@ -92,7 +92,7 @@ class InferenceProtocol:
         body = {
             "name": found.name,
             "versions": [found.version_number],
-            "platform": "sklearn_skops" if found.why_not_compiled else "mldeploy_compiled",
+            "platform": "mldeploy_compiled" if found.is_compiled else "sklearn_skops",
             "inputs": [
                 {"name": column.name, "datatype": tensor_type(column.kind), "shape": [-1]}
                 for column in signature.inputs.columns

@@ -12,12 +12,13 @@ import msgspec
 import polars as pl
 
 from mldeploy.serving._answers import Answered, Answers
+from mldeploy.serving._label import Label
 from mldeploy.serving.http._errors import BadRequest
 from mldeploy.serving.http._fast import FastRow
 from mldeploy.serving.http._json import an_object, encode
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._routing import Role, Route
-from mldeploy.serving.http._service import Label, Served, Service
+from mldeploy.serving.http._service import Served, Service
 from mldeploy.serving.http._tables import (
     answered,
     few_enough,
@@ -70,12 +71,15 @@ class PlainProtocol:
         model = self._service.model(name)
         if (kind := _media_type(request)) != b"application/json":
             return self._arrow(model, request, kind)
-        if (fast := self._fast.get(model.name)) is None:
-            fast = self._fast.setdefault(model.name, FastRow(model.signature.inputs))
-        if fast.is_possible and model.batcher is None:
+        schema = model.signature.inputs
+        fast = self._fast.get(model.name)
+        if fast is None or fast.schema is not schema:
+            fast = self._fast[model.name] = FastRow(schema)
+        if fast.is_possible and (model.batcher is None or model.is_compiled):
             found = fast.read(request.body)
             if found is not None:
-                return _answer(model.answering.predict_values(found[0], key=found[1]))
+                values, key = found
+                return _answer(model.answering.predict_values(values, key=key, order=schema.names))
         return self._at_length(model, an_object(request.body))
 
     def _at_length(self, model: Served, asked: dict[str, Any]) -> Response | Awaitable[Response]:
@@ -109,12 +113,12 @@ class PlainProtocol:
         row, key = asked["row"], asked.get("key")
         if not isinstance(row, dict):
             raise BadRequest(400, '"row" is no object')
-        if model.batcher is not None:
+        if model.batcher is not None and not model.is_compiled:
             return _promised(model.batcher.predict(row, key=key))
         names = model.signature.inputs.names
         if row.keys() <= set(names):
             values = [row.get(name) for name in names]
-            return _answer(model.answering.predict_values(values, key=key))
+            return _answer(model.answering.predict_values(values, key=key, order=names))
         return _answer(answered(model, [row]).answered(0))
 
     def _arrow(self, model: Served, request: Request, kind: bytes) -> Response:

@@ -234,7 +234,7 @@ class Connection(asyncio.Protocol):
             asked, head = self._pending.popleft()
             self._asked, self.deadline = head, _NEVER
             if isinstance(asked, Response):
-                self.answer("", asked)
+                self.answer(self._server.request_id({}), asked)
             else:
                 self._server.take(self, asked)
         if self._is_held and len(self._pending) < _MOST_AHEAD and not self._is_closing:

@@ -23,7 +23,7 @@ _HEAD: Final = re.compile(_LINE + rb"((?:" + _FIELD + rb")*+)\r\n")
 control character, no other version."""
 
 _BEGIN: Final = re.compile(_LINE + rb"(?:" + _FIELD + rb")*+")
-_OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [!-~]+ HTTP/[0-9](?:\.[0-9])?\r\n")
+_OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [!-~]+ HTTP/(?!1\.[01]\r)[0-9](?:\.[0-9])?\r\n")
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:\[\]%-]+")
 
 _SINGULAR: Final = frozenset(

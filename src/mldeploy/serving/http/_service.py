@@ -11,6 +11,8 @@ from mldeploy.errors import MLDeployError, NotFoundError
 from mldeploy.model import Signature
 from mldeploy.serving._answers import Answered, Answers
 from mldeploy.serving._batcher import Batcher
+from mldeploy.serving._counts import Counts
+from mldeploy.serving._label import Label
 from mldeploy.serving._request import Asked, Keys, Rows, Times
 from mldeploy.serving.http._bounds import Limits
 
@@ -23,12 +25,28 @@ class Answering(Protocol):
         """Label of the version that answers."""
         ...
 
+    @property
+    def signature(self) -> Signature:
+        """What goes in and what comes out."""
+        ...
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether compiled models give all the answers."""
+        ...
+
+    @property
+    def counts(self) -> Counts:
+        """Rows answered, refused and failed so far."""
+        ...
+
     def predict_values(
         self,
         values: Sequence[object],
         *,
         key: str | int | None = None,
         time: datetime | None = None,
+        order: tuple[str, ...] | None = None,
     ) -> Answered:
         """Answer one row in the order of the features."""
         ...
@@ -42,18 +60,6 @@ class Answering(Protocol):
     def predict_each(self, asked: Sequence[Asked]) -> list[Answered | MLDeployError]:
         """Answer rows of different callers."""
         ...
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Label:
-    """What was true of one prediction."""
-
-    value: bool | int | float | str
-    prediction_id: str | None = None
-    key: str | None = None
-    time: datetime | None = None
-    observed_at: datetime | None = None
 
 
 TakesLabels = Callable[[Sequence[Label]], None]
@@ -70,10 +76,8 @@ class Served:
         Its name in paths.
     answering : Predictor or Traffic
         What answers.
-    signature : Signature
-        What goes in and what comes out.
     batcher : Batcher, optional
-        What answers single rows if the model did not compile.
+        What answers single rows while a model answers that did not compile.
     why_not_compiled : str
         Why it did not; empty if it did.
     card : str
@@ -86,7 +90,6 @@ class Served:
 
     name: str
     answering: Answering
-    signature: Signature
     batcher: Batcher | None = None
     why_not_compiled: str = ""
     card: str = ""
@@ -97,6 +100,16 @@ class Served:
     def version(self) -> str:
         """Label of the version that answers."""
         return self.answering.version
+
+    @property
+    def signature(self) -> Signature:
+        """What goes in and what comes out, of the version that answers."""
+        return self.answering.signature
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether compiled models give all the answers."""
+        return self.answering.is_compiled
 
     @property
     def version_number(self) -> str:
