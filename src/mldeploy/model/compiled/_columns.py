@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import Any, Final, TypeAlias, final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from mldeploy.model.compiled._kernel import Floats
 from mldeploy.model.compiled._ops import Op, Scalar, applied, scalar_of
 from mldeploy.model.compiled._refuse import failed, refuse
+from mldeploy.model.compiled._rows import Codes, Rows
 
-Codes: TypeAlias = npt.NDArray[np.integer[Any]]
 Keys: TypeAlias = tuple[str, ...] | tuple[float, ...]
 
 _NAN: Final = float("nan")
@@ -71,7 +70,7 @@ class TableColumns:
         What is done to numbers before they are looked up.
     keys : tuple of str or of float
         The values that are known, as text or as numbers.
-    rows : ndarray of shape (n_keys + 2, width)
+    rows : Rows
         Their rows, then that of other values, then that of missing ones.
     knows_others, knows_missing : bool
         Whether other values, and missing ones, have a row; else the original refuses them.
@@ -80,12 +79,12 @@ class TableColumns:
     source: int
     ops: tuple[Op, ...] = ()
     keys: Keys
-    rows: Floats
+    rows: Rows
     knows_others: bool = True
     knows_missing: bool = True
 
     def __post_init__(self) -> None:
-        if self.rows.ndim != 2 or len(self.rows) != len(self.keys) + 2 or not self.width:
+        if len(self.rows) != len(self.keys) + 2:
             raise refuse("a table has not one row for each of its keys")
         if len(set(self.keys)) != len(self.keys) or any(key != key for key in self.keys):  # noqa: PLR0124
             raise refuse("a table has a key twice")
@@ -93,7 +92,7 @@ class TableColumns:
     @property
     def width(self) -> int:
         """Number of columns that it becomes."""
-        return int(self.rows.shape[1])
+        return self.rows.width
 
     @property
     def is_text(self) -> bool:

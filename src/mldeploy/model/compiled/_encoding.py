@@ -18,6 +18,7 @@ from mldeploy.model.compiled._kernel import Arrays, Floats
 from mldeploy.model.compiled._ops import FUNCTIONS, Op
 from mldeploy.model.compiled._refuse import refuse
 from mldeploy.model.compiled._registry import array_of
+from mldeploy.model.compiled._rows import Rows
 
 Part = Callable[[Sequence[Any]], bytes]
 
@@ -93,13 +94,14 @@ class Encoding:
         n_rows = len(range(*rows.indices(len(prepared[0])))) if prepared else 0
         X = np.empty((n_rows, self.n_outputs))
         place = 0
+        values: Any
         for column, values in zip(self.columns, prepared, strict=True):
             if isinstance(column, NumberColumn):
                 X[:, place] = values[rows]
             elif column.width == 1:
-                X[:, place] = column.rows[:, 0][values[rows]]
+                X[:, place] = column.rows.dense[:, 0][values[rows]]
             else:
-                X[:, place : place + column.width] = column.rows[values[rows]]
+                column.rows.write(values[rows], X[:, place : place + column.width])
             place += column.width
         return X
 
@@ -129,7 +131,7 @@ class Encoding:
         arrays = {"numbers": np.array(numbers, dtype=np.float64)}
         for place, column in enumerate(self.columns):
             if isinstance(column, TableColumns):
-                arrays[f"rows-{place}"] = column.rows
+                arrays |= {f"{n}-{place}": a for n, a in column.rows.arrays().items()}
                 if not column.is_text:
                     arrays[f"keys-{place}"] = np.array(column.keys, dtype=np.float64)
         return arrays
@@ -176,7 +178,12 @@ def _packed(columns: Sequence[NumberColumn]) -> Part:
 
 def _looked_up(column: TableColumns) -> Part:
     source = column.source
-    table, other = column.by_key([row.tobytes() for row in column.rows])
+    rows = column.rows
+    if not rows.is_small:
+        places, unseen = column.by_key(range(len(rows)))
+        row_of = column.single(places, unseen)
+        return lambda values: rows.row(row_of(values[source])).tobytes()
+    table, other = column.by_key([row.tobytes() for row in rows.dense])
     look_up = column.single(table, other)
     if column.ops or not (column.knows_others and column.knows_missing):
         return lambda values: look_up(values[source])
@@ -217,6 +224,7 @@ def _spec_of(column: Column) -> dict[str, Any]:
         "source": column.source,
         "ops": ops,
         "keys": list(column.keys) if column.is_text else None,
+        "width": column.width,
         "knows_others": column.knows_others,
         "knows_missing": column.knows_missing,
     }
@@ -229,19 +237,28 @@ def _column_of(spec: object, place: int, arrays: Arrays, numbers: Iterator[float
     if set(spec) == {"source", "ops"}:
         return NumberColumn(source=spec["source"], ops=ops)
     flags = (spec.get("knows_others"), spec.get("knows_missing"))
-    wanted = {"source", "ops", "keys", "knows_others", "knows_missing"}
-    if set(spec) != wanted or not all(isinstance(flag, bool) for flag in flags):
+    wanted = {"source", "ops", "keys", "width", "knows_others", "knows_missing"}
+    if (
+        set(spec) != wanted
+        or not all(isinstance(flag, bool) for flag in flags)
+        or not _is_whole(spec["width"])
+    ):
         raise refuse(f"column {place} of its encoding is neither a number nor a table")
     keys: Any = spec["keys"]
     if keys is None:
         keys = array_of(arrays, f"keys-{place}").tolist()
     elif not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise refuse(f"the keys of column {place} are not text")
+    own = {
+        "starts": array_of(arrays, f"starts-{place}", dtype=np.int64),
+        "places": array_of(arrays, f"places-{place}", dtype=np.int64),
+        "numbers": array_of(arrays, f"numbers-{place}"),
+    }
     return TableColumns(
         source=spec["source"],
         ops=ops,
         keys=tuple(keys),
-        rows=array_of(arrays, f"rows-{place}", ndim=2),
+        rows=Rows.restore(own, width=spec["width"]),
         knows_others=spec["knows_others"],
         knows_missing=spec["knows_missing"],
     )

@@ -110,7 +110,7 @@ class Fused:
         self._intercept = float(kernel.intercepts[0])
         self._weights = [w.copy() for w in _split(encoding.columns, kernel.weights[:, 0])]
         self._tables = [
-            None if isinstance(column, NumberColumn) else column.rows @ weights
+            None if isinstance(column, NumberColumn) else column.rows.weighted(weights)
             for column, weights in zip(encoding.columns, self._weights, strict=True)
         ]
 
@@ -147,7 +147,7 @@ def _fused_one(columns: Sequence[Column], kernel: Linear) -> Callable[[Sequence[
                 empty = ((fill - a) / b * c + d) * float(own[0])
                 moved.append((column.source, empty, a, b, c, d, float(own[0])))
         else:
-            table, other = column.by_key((column.rows @ own).tolist(), refused=_NAN)
+            table, other = column.by_key(column.rows.weighted(own).tolist(), refused=_NAN)
             if column.ops:
                 looked_up.append((column.source, column.single(table, other)))
             else:

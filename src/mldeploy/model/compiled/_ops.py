@@ -159,7 +159,8 @@ def _is_missing(x: Floats) -> Floats:
 
 
 def _equals(x: Floats, value: float) -> Floats:
-    return (x == value).astype(np.float64)
+    flags: Floats = (x == value).astype(np.float64)
+    return flags
 
 
 def _above(x: Floats, value: float) -> Floats:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from sklearn.base import is_classifier
 from sklearn.ensemble import (
     GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
 )
 from sklearn.pipeline import Pipeline
 
@@ -18,14 +16,12 @@ from mldeploy.model.compiled._kernel import Kernel
 from mldeploy.model.compiled._link import Decision, Link
 from mldeploy.model.compiled._ops import Op
 from mldeploy.model.compiling import _onnx, _trees, _wrapping
-from mldeploy.model.compiling._columns_of_trees import coded
+from mldeploy.model.compiling._columns_of_trees import BINNED, coded
 from mldeploy.model.compiling._guards import guarded
 from mldeploy.model.compiling._plan import Plan
 from mldeploy.model.compiling._smooth import smooth_kernels
 from mldeploy.model.compiling._transformers import transformed, unknown_in
 from mldeploy.model.compiling._wires import Table, require_numbers, unsupported
-
-_BINNED: Final = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 def planned(estimator: Any, table: Table) -> Plan:
@@ -67,7 +63,7 @@ def _unknown_estimator(estimator: Any) -> list[str]:
     if type(estimator) is Pipeline or type(estimator) in _wrapping.RULES:
         return []
     n_inputs = getattr(estimator, "n_features_in_", None)
-    if n_inputs is None or type(estimator) in _BINNED:
+    if n_inputs is None or type(estimator) in BINNED:
         return []
     try:
         _answer(estimator, int(n_inputs))
@@ -77,12 +73,11 @@ def _unknown_estimator(estimator: Any) -> list[str]:
 
 
 def _single(estimator: Any, table: Table) -> Plan:
-    if type(estimator) in _BINNED:
-        table, estimator = coded(estimator, table)
+    table, estimator = coded(estimator, table)
     require_numbers(estimator, table)
     n_inputs = len(table.wires)
     kernels, link, decision = _answer(estimator, n_inputs)
-    if type(estimator) not in _BINNED:
+    if type(estimator) not in BINNED:
         kernels = (*guarded(estimator, n_inputs), *kernels)
     return Plan(
         wires=table.wires,

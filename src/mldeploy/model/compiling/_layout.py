@@ -13,10 +13,11 @@ from mldeploy.model.compiled._columns import Column, NumberColumn, TableColumns
 from mldeploy.model.compiled._dense import Append, Take
 from mldeploy.model.compiled._encoding import Encoding
 from mldeploy.model.compiled._kernel import Kernel
+from mldeploy.model.compiled._rows import Rows
 from mldeploy.model.compiling._wires import Node, NumberWire, OutputWire, TableWire, Wire
 
-_MAX_CELLS: Final = 1 << 22
-"""Numbers in one table: 32 MB."""
+_MAX_CELLS: Final = 1 << 25
+"""Numbers in one table, zeros included: 256 MB while it is compiled."""
 
 
 def laid_out(
@@ -146,7 +147,7 @@ def _table(first: TableWire, wires: Sequence[TableWire]) -> TableColumns:
         source=first.source,
         ops=first.ops,
         keys=first.keys,
-        rows=np.ascontiguousarray(np.stack([w.values for w in wires], axis=1)),
+        rows=Rows.of(np.stack([w.values for w in wires], axis=1)),
         knows_others=first.knows_others,
         knows_missing=first.knows_missing,
     )
