@@ -220,7 +220,7 @@ def test_a_category_that_was_never_seen_is_answered_or_said_to_have_failed(
         run = strict.run(table(1200), pipeline("error"))
         strict.approve(run.version, by="ana", reason="looked at it")
         with strict.deploy(run.version) as other:
-            with pytest.raises(PredictionFailedError, match="unknown categories"):
+            with pytest.raises(PredictionFailedError, match="not seen in training"):
                 other.predict(row)
             assert other.predict(row | {"carrier": "AA"}).version == "demo:1"
             assert other.deployment.tally().failed == 1

@@ -73,7 +73,7 @@ def write_bundle(folder: Path, problem: Problem = PROBLEM, *, slope: float = 1.0
         ),
         problem=problem,
     )
-    return Bundle.write(folder, model)
+    return Bundle.write(folder, model, golden=dataset)
 
 
 def report_on(bundle: Bundle, verdict: str = "PASS", **changes: Any) -> Report:

@@ -21,7 +21,8 @@ from mldeploy.store import Store
 NAME = "late-arrivals"
 FILES = (
     *("manifest.json", "model.skops", "signature.json", "schema.toml", "problem.json"),
-    *("provenance.json", "requirements.txt"),
+    *("provenance.json", "requirements.txt", "golden.parquet", "golden_answers.json"),
+    *("compiled.json", "compiled.npz", "compiled_report.json"),
 )
 EDITS = {
     "verdict of a version": "UPDATE versions SET details = replace(details, 'PASS', 'FAIL')",
@@ -130,11 +131,13 @@ def use_all(registry: Registry, target: Path) -> None:
     registry.report(version)
     (signed,) = registry.sign_offs.approvals(version)
     registry.promote(version, "challenger", approval=signed, by="ops")
-    registry.open_bundle(version, target=target).load_model()
+    bundle = registry.open_bundle(version, target=target)
+    assert bundle.load_compiled() is not None
+    bundle.load_model()
 
 
 def test_there_are_at_least_27_tamperings() -> None:
-    assert len(set(TAMPERINGS)) == 37
+    assert len(set(TAMPERINGS)) == 42
 
 
 def test_an_untouched_store_is_used(template: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_expendable(self) -> bool:
         """Whether it may be closed to make room: no request of it has arrived as a whole."""
-        return not (self._asked or self._pending or self._head or self._is_deaf)
+        return not (self._asked or self._pending or self._head)
 
     @property
     def is_quiet(self) -> bool:
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         if not can_become_head(begun):
             raise Refusal(400, "the request is no HTTP/1.1 by RFC 9112")
         self._unread = begun
-        if not self._began_head:
+        if not self._began_head and not self._asked:
             self._began_head = True
             self.deadline = self._server.clock + self._server.head_seconds
 
@@ -167,7 +167,8 @@ class Connection(asyncio.Protocol):
             return end
         self._head = head
         self._chunks = ChunkedBody(server.limits.max_body) if length < 0 else None
-        self.deadline = server.clock + server.body_seconds
+        if not self._asked:
+            self.deadline = server.clock + server.body_seconds
         if head.expects_continue and at == len(data):
             if self._asked or self._pending:
                 self._owes_continue = True
@@ -249,18 +250,17 @@ class Connection(asyncio.Protocol):
     def answer(self, request_id: str, response: Response) -> None:
         """Write the answer to the request that is being answered."""
         head, server = self._asked, self._server
-        self._asked = None
         if self._is_closing or head is None:
             return
         is_last = not head.keep_alive or (
             server.closes_connections and not (self._pending or self._head or self._unread)
         )
-        self.transport.write(
-            server.encoder.encode(
-                response, request_id, is_last=is_last, is_old=head.is_old,
-                with_body=head.method != "HEAD",
-            )
+        data = server.encoder.encode(
+            response, request_id, is_last=is_last, is_old=head.is_old,
+            with_body=head.method != "HEAD",
         )  # fmt: skip
+        self._asked = None
+        self.transport.write(data)
         if is_last or (self._ended and not self._pending):
             self._finish()
         elif self._pending or self._is_held or self._owes_continue:

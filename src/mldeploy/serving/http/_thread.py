@@ -79,7 +79,7 @@ class RunningServer:
 
 
 def serve_in_thread(
-    handler: Handler,
+    handler: Handler | Server,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -93,8 +93,9 @@ def serve_in_thread(
 
     Parameters
     ----------
-    handler : callable
-        Takes a `Request` and returns a `Response`, or an awaitable of one.
+    handler : callable or Server
+        Takes a `Request` and returns a `Response`, or an awaitable of one; or a server that has
+        not begun to listen, whose own settings hold.
     host, port : str, int
         Where to listen; port 0 takes one that is free.
     limits, error_response, observer, lame_duck, drain_timeout : optional
@@ -110,13 +111,17 @@ def serve_in_thread(
     DeploymentError
         If the address cannot be had.
     """
-    server = Server(
-        handler,
-        limits=limits,
-        error_response=error_response,
-        observer=observer,
-        lame_duck=lame_duck,
-        drain_timeout=drain_timeout,
+    server = (
+        handler
+        if isinstance(handler, Server)
+        else Server(
+            handler,
+            limits=limits,
+            error_response=error_response,
+            observer=observer,
+            lame_duck=lame_duck,
+            drain_timeout=drain_timeout,
+        )
     )
     started: Future[tuple[asyncio.AbstractEventLoop, int]] = Future()
 
