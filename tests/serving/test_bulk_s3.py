@@ -15,7 +15,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mldeploy.errors import InvalidDataError, JobChangedError, JobUnfinishedError
+from mldeploy.errors import (
+    AlreadyExistsError,
+    InvalidDataError,
+    JobChangedError,
+    JobUnfinishedError,
+)
 from mldeploy.model import Model
 from mldeploy.serving import MemoryLog, score_table
 
@@ -108,6 +113,12 @@ def test_objects_are_read_and_written(
     assert answers["key"].cast(pl.Int64).to_list() == rows["id"].to_list()
     np.testing.assert_allclose(answers["score"].to_numpy(), model.score(rows))
     assert summary.answered == 500
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(AlreadyExistsError):
+        score_table(
+            f"{place}/rows.{kind}", f"{place}/out/answers.{kind}", model,
+            work=tmp_path, storage_options=options, progress=False,
+        )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, final
 
+import polars as pl
 from typing_extensions import override
 
 from mldeploy.errors import (
@@ -25,7 +26,7 @@ from mldeploy.serving._bulk_files import (
 )
 from mldeploy.serving._bulk_job import Job, Journal, Progress, Scored
 from mldeploy.serving._bulk_join import join_parts
-from mldeploy.serving._bulk_source import format_of, is_remote
+from mldeploy.serving._bulk_source import format_of, is_remote, scan
 
 _JOB: Final = "job.json"
 _PART: Final = re.compile(r"part-(\d{12})-(\d{12})-(\d{12})\.parquet", flags=re.ASCII)
@@ -74,9 +75,19 @@ class FolderJournal(Journal):
         return job, self._recover()
 
     def _must_be_free(self) -> None:
-        if not is_remote(self.target) and Path(self.target).exists():
+        if self._is_there():
             remove_folder(self.folder)
             raise AlreadyExistsError(f"{self.target} exists; name another file")
+
+    def _is_there(self) -> bool:
+        if not is_remote(self.target):
+            return Path(self.target).exists()
+        options = None if self._options is None else dict(self._options)
+        try:
+            scan(format_of(self.target), self.target, options).collect_schema()
+        except (pl.exceptions.PolarsError, OSError):
+            return False
+        return True
 
     def _recover(self) -> Progress:
         """Return what the parts stand for, and remove what stands for nothing."""

@@ -131,7 +131,8 @@ def unreadable_as_invalid(name: str) -> Iterator[None]:
         raise InvalidDataError(f"{name} cannot be read as a table: {error}") from error
 
 
-def _scan(kind: str, paths: Any, options: dict[str, str] | None = None) -> pl.LazyFrame:
+def scan(kind: str, paths: Any, options: dict[str, str] | None = None) -> pl.LazyFrame:
+    """Return a query for the rows of files or objects; those of CSV are text."""
     if kind == "parquet":
         return pl.scan_parquet(paths, storage_options=options, hive_partitioning=False)
     if kind == "ipc":
@@ -164,9 +165,9 @@ class _Sliced(Source):
 
     def __post_init__(self) -> None:
         with unreadable_as_invalid(self.pattern):
-            scans = [_scan(self.kind, path) for path in self.paths]
-            schemas = [scan.collect_schema() for scan in scans]
-            self._heights = [scan.select(pl.len()).collect().item() for scan in scans]
+            scans = [scan(self.kind, path) for path in self.paths]
+            schemas = [rows.collect_schema() for rows in scans]
+            self._heights = [rows.select(pl.len()).collect().item() for rows in scans]
         self._columns = tuple(schemas[0])
         for path, schema in zip(self.paths, schemas, strict=True):
             if lacking := [name for name in self._columns if name not in schema]:
@@ -192,7 +193,7 @@ class _Sliced(Source):
 
     @override
     def nothing(self, columns: Sequence[str]) -> pl.DataFrame:
-        return _scan(self.kind, self.paths[0]).select(columns).head(0).collect()
+        return scan(self.kind, self.paths[0]).select(columns).head(0).collect()
 
     @override
     def identity(self) -> dict[str, Any]:
@@ -204,10 +205,10 @@ class _Sliced(Source):
             if start >= height:
                 start -= height
                 continue
-            scan = _scan(self.kind, path).select(columns)
+            rows = scan(self.kind, path).select(columns)
             for begin in range(start, height, n_rows):
                 with unreadable_as_invalid(str(path)):
-                    yield scan.slice(begin, min(n_rows, height - begin)).collect()
+                    yield rows.slice(begin, min(n_rows, height - begin)).collect()
             start = 0
 
 
@@ -341,4 +342,4 @@ class _Scanned(Source):
             yield from evenly(batches, n_rows)
 
     def _rows(self) -> pl.LazyFrame:
-        return _scan(self._kind, self._address, self._options)
+        return scan(self._kind, self._address, self._options)
