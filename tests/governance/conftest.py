@@ -20,6 +20,7 @@ from mldeploy.registry import ModelVersion, Registry
 from mldeploy.store import Store
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+FLIGHTS = pd.DataFrame({"wind": [0.0, 1, 2, 3], "late": [False, False, True, True]})
 
 Register = Callable[..., tuple[ModelVersion, Bundle]]
 
@@ -41,8 +42,7 @@ def _model(*, trained_by: str = "tom", **facts: str) -> Model:
         positive=True,
         criteria=[Criterion("roc_auc", at_least=0.7)],
     )
-    frame = pd.DataFrame({"wind": [0.0, 1, 2, 3], "late": [False, False, True, True]})
-    dataset = dataset_for(frame, problem)
+    dataset = dataset_for(FLIGHTS, problem)
     estimator = LogisticRegression().fit(dataset.X(), dataset.y())
     return Model(
         estimator=estimator,
@@ -89,13 +89,15 @@ def desk(registry: Registry, clock: Clock) -> ApprovalDesk:
 
 @pytest.fixture
 def register(registry: Registry, tmp_path: Path) -> Register:
-    """Register a version; give findings, or facts of the problem."""
+    """Register a version; give findings, whether to compile it, or facts of the problem."""
 
     def add(
-        *findings: Finding, trained_by: str = "tom", **facts: str
+        *findings: Finding, trained_by: str = "tom", compiled: bool = False, **facts: str
     ) -> tuple[ModelVersion, Bundle]:
         n = len(list(tmp_path.iterdir()))
-        bundle = Bundle.write(tmp_path / f"bundle-{n}", _model(trained_by=trained_by, **facts))
+        model = _model(trained_by=trained_by, **facts)
+        golden = dataset_for(FLIGHTS, model.problem) if compiled else None
+        bundle = Bundle.write(tmp_path / f"bundle-{n}", model, golden=golden)
         passed = Finding(
             check="CriteriaValidator", name="roc_auc", verdict="PASS", summary="It holds."
         )

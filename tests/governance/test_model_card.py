@@ -61,6 +61,22 @@ def test_every_section_says_what_the_record_says(
     assert ModelCard.model_validate_json(card.to_json()) == card
 
 
+def test_the_card_says_whether_the_compiled_model_is_equal_and_serves(
+    registry: Registry, register: Register, clock: Any
+) -> None:
+    compiled, original = (
+        text_of(model_card(registry, *register(compiled=tried), at=clock()), "How it was made")
+        for tried in (True, False)
+    )
+
+    assert re.search(
+        r"Compiled The model compiled by tables is equal to the original, and serves\. On "
+        r"[0-9]+ rows the largest difference of a score is \S+\.",
+        compiled,
+    )
+    assert "Compiled Not tried; the original serves." in original
+
+
 def test_what_was_not_done_lists_the_checks_that_are_missing(
     registry: Registry, register: Register, clock: Any
 ) -> None:
