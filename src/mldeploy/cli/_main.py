@@ -73,14 +73,26 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "_predict:predict", "answer the rows of a table of any size")
     predict_options(one)
 
-    one = _command(commands, "_serve:serve", "serve a bundle over HTTP")
-    one.add_argument("target", help="folder of a bundle")
+    one = _command(commands, "_serve:serve", "serve a bundle or a version over HTTP")
+    one.add_argument(
+        "target", help="folder of a bundle, NAME:NUMBER, or NAME@ALIAS, which is followed"
+    )
+    one.add_argument("--workers", type=_count, default=1, help="processes that answer (1)")
     one.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     one.add_argument("--port", type=int, default=8080, help="port to listen on (8080)")
-    one.add_argument("--label", help="label of the version, as it is answered and logged")
-    one.add_argument("--log", type=Path, default=Path("predictions"), help="folder of the log")
+    one.add_argument("--candidate", help="a second version, which answers its share")
+    one.add_argument("--share", type=float, default=0.1, help="share of the candidate (0.1)")
+    one.add_argument(
+        "--shadow", action="store_true", help="only write down what the candidate says"
+    )
+    one.add_argument("--label", help="what a bundle's version is called in answers and the log")
+    one.add_argument("--log", type=Path, help="folder of the log (predictions, in the store)")
+    one.add_argument(
+        "--durable", action="store_true", help="answer only when the log is on the disk"
+    )
     one.add_argument("--keys", type=Path, help="JSON file of keys; see ApiKeys")
     one.add_argument("--open", action="store_true", help="serve beyond this machine without keys")
+    one.add_argument("--trust", nargs="+", default=[], metavar="TYPE", help="types to trust")
 
     one = _command(commands, "_bench:bench", "measure ways of hosting a version, and what fits")
     one.add_argument("target", help="folder of a bundle, NAME, NAME:NUMBER or NAME@ALIAS")

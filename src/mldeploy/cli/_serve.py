@@ -1,14 +1,99 @@
-"""Serve a bundle over HTTP."""
+"""Serve a bundle, or a registered version, over HTTP."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
 
-from mldeploy.serving import Arm, ParquetLog, Partition, Plan
-from mldeploy.serving.http import ApiKeys, Limits, assembled, require_guard, run
+from mldeploy._record import Record
+from mldeploy.errors import MLDeployError
+from mldeploy.serving import (
+    Arm,
+    Batcher,
+    Label,
+    ParquetLog,
+    Partition,
+    Plan,
+    Refuse,
+    Switchboard,
+)
+from mldeploy.serving.http import (
+    ApiKey,
+    ApiKeys,
+    Supervisor,
+    Work,
+    WorkerContext,
+    WorkerSpec,
+    assembled,
+    assembly_of,
+    require_guard,
+    run,
+    served_of,
+)
+
+if TYPE_CHECKING:
+    from mldeploy.cli._versions import Following
+    from mldeploy.serving.http import TakesLabels
+
+_logger = logging.getLogger(__name__)
+_LOOK: Final = 1.0
+"""Seconds between two looks at where an alias points."""
+
+
+@final
+class ServeSettings(Record):
+    """What every process that serves is told.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model in paths, and of the deployment in the log.
+    plan : Plan
+        Which bundles answer first.
+    log : Path
+        Folder of the prediction log.
+    durable : bool
+        Whether an answer waits until it is logged on the disk.
+    keys : tuple of ApiKey
+        Who may ask; empty if everybody may.
+    store : Path, optional
+        Where labels are kept.
+    trusted : tuple of str
+        Types that may come to life in bundles that did not compile.
+    """
+
+    name: str
+    plan: Plan
+    log: Path
+    durable: bool = False
+    keys: tuple[ApiKey, ...] = ()
+    store: Path | None = None
+    trusted: tuple[str, ...] = ()
+
+    def permits(self) -> ApiKeys | None:
+        """Return what judges who may ask."""
+        return ApiKeys(self.keys) if self.keys else None
+
+    def labels(self) -> TakesLabels | None:
+        """Return what keeps labels, if there is a store."""
+        return None if self.store is None else _labels_into(self.store, self.name)
+
+    def open_log(self) -> ParquetLog:
+        """Open the prediction log."""
+        return ParquetLog(
+            self.log,
+            self.name,
+            partition=Partition.HOUR,
+            durable=self.durable,
+            on_full=Refuse() if self.durable else None,
+        )
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -16,21 +101,151 @@ def serve(options: argparse.Namespace) -> int:
     keys = None if options.keys is None else ApiKeys.read(options.keys)
     require_guard(options.host, keys, open_to_all=options.open)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    bundle = Path(options.target)
-    name = bundle.name
-    plan = Plan(champion=Arm(bundle=bundle, version=options.label or name))
+    with _planned(options) as (name, plan, store, following):
+        settings = ServeSettings(
+            name=name,
+            plan=plan,
+            log=options.log or (Path("predictions") if store is None else store / "predictions"),
+            durable=options.durable,
+            keys=() if keys is None else keys.keys,
+            store=store,
+            trusted=tuple(options.trust),
+        )
+        if following is None and options.workers == 1:
+            _serve_here(settings, host=options.host, port=options.port)
+        else:
+            supervisor = Supervisor(
+                WorkerSpec(
+                    factory="mldeploy.cli._serve:work",
+                    arguments=settings.model_dump(mode="json"),
+                ),
+                options.workers,
+                host=options.host,
+                port=options.port,
+            )
+            run(lambda: _supervise(supervisor, settings, following))
+    return 0
+
+
+def _serve_here(settings: ServeSettings, *, host: str, port: int) -> None:
     with (
-        ParquetLog(options.log, name, partition=Partition.HOUR) as log,
-        assembled(plan, name=name, sink=log, permits=keys, limits=Limits()) as (assembly, _),
+        settings.open_log() as log,
+        assembled(
+            settings.plan,
+            name=settings.name,
+            sink=log,
+            trusted=settings.trusted,
+            permits=settings.permits(),
+            labels=settings.labels(),
+        ) as (assembly, _),
     ):
-        server = assembly.server
+        server = assembly.server()
 
         async def main() -> None:
-            await server.start(options.host, options.port)
+            await server.start(host, port)
             with server.signals_drain():
-                print(f"serving {name} on http://{options.host}:{server.port}",
-                      file=sys.stderr, flush=True)  # fmt: skip
+                _say(settings.name, host, server.port)
                 await server.wait_ended()
 
         run(main)
-    return 0
+
+
+async def _supervise(
+    supervisor: Supervisor, settings: ServeSettings, following: Following | None
+) -> None:
+    async def follow() -> None:
+        assert following is not None, "called only where there is an alias to follow"
+        plan = settings.plan
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                found = await asyncio.to_thread(following.plan)
+            except MLDeployError as error:
+                _logger.warning("cannot tell which version should serve: %s", error)
+                continue
+            if found != plan:
+                plan = found
+                _logger.info("switching to %s", plan.champion.version)
+                for outcome in await supervisor.plan(plan.model_dump(mode="json")):
+                    if outcome.error:
+                        _logger.error("worker %d: %s", outcome.worker, outcome.error)
+
+    async def announce() -> None:
+        while len(supervisor.pids) < supervisor.n_workers:
+            await asyncio.sleep(0.02)
+        _say(settings.name, supervisor.host, supervisor.port)
+
+    async with asyncio.TaskGroup() as tasks:
+        beside = [tasks.create_task(announce())]
+        if following is not None:
+            beside.append(tasks.create_task(follow()))
+        await supervisor.serve_forever()
+        for task in beside:
+            task.cancel()
+
+
+def work(arguments: dict[str, object], context: WorkerContext) -> Work:
+    """Return what one of several processes does: the factory that a `Supervisor` imports."""
+    settings = ServeSettings.model_validate(arguments)
+    log = settings.open_log()
+    board = Switchboard(
+        settings.plan, deployment=settings.name, sink=log, trusted=settings.trusted
+    )
+    batcher = Batcher(board.traffic)
+    assembly = assembly_of(
+        [served_of(board, name=settings.name, batcher=batcher)],
+        sink=log,
+        permits=settings.permits(),
+        labels=settings.labels(),
+        is_draining=lambda: context.is_draining,
+    )
+
+    async def apply(plan: object) -> dict[str, object]:
+        await asyncio.to_thread(board.apply, Plan.model_validate(plan))
+        return {"version": board.traffic.version}
+
+    def close() -> None:
+        batcher.close()
+        log.close()
+
+    return Work(
+        handler=assembly.app,
+        apply=apply,
+        close=close,
+        limits=assembly.service.limits,
+        error_response=assembly.app.error_response,
+        observer=assembly.metrics,
+    )
+
+
+@contextmanager
+def _planned(
+    options: argparse.Namespace,
+) -> Iterator[tuple[str, Plan, Path | None, Following | None]]:
+    """Yield name, plan, store, and what follows an alias."""
+    place = Path(options.target)
+    if place.is_dir():
+        arm = Arm(bundle=place.absolute(), version=options.label or place.name)
+        yield place.name, Plan(champion=arm), None, None
+        return
+    from mldeploy.cli._versions import following  # noqa: PLC0415 - a bundle needs no store
+
+    with (
+        tempfile.TemporaryDirectory(prefix="mldeploy-serve-") as folder,
+        following(options, Path(folder)) as found,
+    ):
+        alias = found if found.is_alias else None
+        yield found.name, found.plan(), options.store.absolute(), alias
+
+
+def _labels_into(store: Path, name: str) -> TakesLabels:
+    def take(labels: Sequence[Label]) -> None:
+        from mldeploy.cli._versions import keep_labels  # noqa: PLC0415 - loads the store
+
+        keep_labels(store, name, labels)
+
+    return take
+
+
+def _say(name: str, host: str, port: int) -> None:
+    print(f"serving {name} on http://{host}:{port}", file=sys.stderr, flush=True)

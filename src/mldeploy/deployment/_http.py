@@ -65,9 +65,11 @@ class HttpDeployment(TrafficDeployment):
         )
         assembly = assembly_of(
             [served], sink=self.sink, limits=settings.limits, permits=settings.keys,
-            labels=self._take, lame_duck=0.0,
+            labels=self._take,
         )  # fmt: skip
-        self.server = serve_in_thread(assembly.server, host=settings.host, port=settings.port)
+        self.server = serve_in_thread(
+            assembly.server(lame_duck=0.0), host=settings.host, port=settings.port
+        )
 
     @property
     def url(self) -> str:

@@ -1,7 +1,7 @@
 """The composition root: one problem with everything that is done about it."""
 
 from mldeploy.project._data import AssessedData
-from mldeploy.project._live import Live
+from mldeploy.project._live import Live, must_be_approved
 from mldeploy.project._pipeline import PipelineRun
 from mldeploy.project._project import Project
 from mldeploy.project._stated import stated_names, stated_problem
@@ -17,6 +17,7 @@ __all__ = [
     "StepRecord",
     "StepRunner",
     "Watch",
+    "must_be_approved",
     "stated_names",
     "stated_problem",
 ]

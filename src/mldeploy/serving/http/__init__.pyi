@@ -1,13 +1,15 @@
 from ._app import App
 from ._bounds import Limits
-from ._compose import Assembly, assembled, assembly_of, facts_of
+from ._compose import Assembly, assembled, assembly_of, facts_of, served_of
 from ._keys import ApiKey, ApiKeys, require_guard
 from ._messages import Handler, Request, Response
 from ._metrics import Metrics
 from ._routing import Role, Route
 from ._server import Server, run
 from ._service import Served, Service, TakesLabels
+from ._supervisor import PlanOutcome, Supervisor
 from ._thread import RunningServer, serve_in_thread
+from ._workers import Work, WorkerContext, WorkerSpec
 
 __all__ = [
     "ApiKey",
@@ -17,6 +19,7 @@ __all__ = [
     "Handler",
     "Limits",
     "Metrics",
+    "PlanOutcome",
     "Request",
     "Response",
     "Role",
@@ -25,11 +28,16 @@ __all__ = [
     "Served",
     "Server",
     "Service",
+    "Supervisor",
     "TakesLabels",
+    "Work",
+    "WorkerContext",
+    "WorkerSpec",
     "assembled",
     "assembly_of",
     "facts_of",
     "require_guard",
     "run",
     "serve_in_thread",
+    "served_of",
 ]

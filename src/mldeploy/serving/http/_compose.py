@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -23,24 +23,34 @@ from mldeploy.serving.http._service import Served, Service, TakesLabels
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Assembly:
-    """A server with all that it serves; it has not begun to listen.
+    """All that a server serves, without the server.
 
     Attributes
     ----------
-    server : Server
-        What listens.
-    metrics : Metrics
-        What is counted.
     app : App
         What answers.
+    metrics : Metrics
+        What is counted.
     service : Service
         What is served.
     """
 
-    server: Server
-    metrics: Metrics
     app: App
+    metrics: Metrics
     service: Service
+
+    def server(self, *, lame_duck: float = 1.0, drain_timeout: float = 20.0) -> Server:
+        """Return a server of it that has not begun to listen; see `Server`."""
+        server = Server(
+            self.app,
+            limits=self.service.limits,
+            error_response=self.app.error_response,
+            observer=self.metrics,
+            lame_duck=lame_duck,
+            drain_timeout=drain_timeout,
+        )
+        self.service.is_draining = lambda: server.is_draining
+        return server
 
 
 def assembly_of(
@@ -51,41 +61,26 @@ def assembly_of(
     permits: Permits | None = None,
     labels: TakesLabels | None = None,
     drift: Drift | None = None,
-    lame_duck: float = 1.0,
-    drain_timeout: float = 20.0,
+    is_draining: Callable[[], bool] = lambda: False,
 ) -> Assembly:
-    """Put a server together around models.
+    """Put together what answers requests to models.
 
     Parameters
     ----------
     models : sequence of Served
-        What it serves; the first where no model is named.
+        What is served; the first where no model is named.
     sink : PredictionSink
         Where predictions are written down; whoever made it closes it.
-    limits, permits, labels, drift, lame_duck, drain_timeout : optional
-        As for `Service`, `App`, `Page` and `Server`.
+    limits, permits, labels, drift, is_draining : optional
+        As for `Service`, `App` and `Page`.
     """
-    server: Server | None = None
-    service = Service(
-        models,
-        limits=limits,
-        labels=labels,
-        is_draining=lambda: server is not None and server.is_draining,
-    )
+    service = Service(models, limits=limits, labels=labels, is_draining=is_draining)
     metrics = Metrics()
     metrics.add(lambda: _figures(service, sink))
     page = Page(service, metrics, drift=drift)
     app = App(service, extra=(*metrics.routes(), *page.routes()), permits=permits)
     metrics.follow(app.router)
-    server = Server(
-        app,
-        limits=service.limits,
-        error_response=app.error_response,
-        observer=metrics,
-        lame_duck=lame_duck,
-        drain_timeout=drain_timeout,
-    )
-    return Assembly(server=server, metrics=metrics, app=app, service=service)
+    return Assembly(app=app, metrics=metrics, service=service)
 
 
 def served_of(board: Switchboard, *, name: str, batcher: Batcher) -> Served:
@@ -120,7 +115,7 @@ def assembled(
     trusted: Sequence[str] = (),
     **settings: Any,
 ) -> Iterator[tuple[Assembly, Switchboard]]:
-    """Make a server of one problem's bundles, and let go of what it holds at the end.
+    """Put together what answers from one problem's bundles; let go of it at the end.
 
     Parameters
     ----------

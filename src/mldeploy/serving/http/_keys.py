@@ -59,12 +59,17 @@ class ApiKeys:
     ----------
     keys : sequence of ApiKey
         At least one.
+
+    Attributes
+    ----------
+    keys : tuple of ApiKey
+        The same.
     """
 
     def __init__(self, keys: Sequence[ApiKey]) -> None:
         if not keys:
             raise ValueError("without a key nobody could ask anything; pass at least one")
-        self._keys = tuple(keys)
+        self.keys = tuple(keys)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -90,7 +95,7 @@ class ApiKeys:
             challenge = (b"www-authenticate", b'Bearer, Basic realm="mldeploy"')
             return Response(status=401, body=told.body, headers=(challenge,))
         digest = hashlib.sha256(given).hexdigest()
-        known = [key for key in self._keys if hmac.compare_digest(key.sha256, digest)]
+        known = [key for key in self.keys if hmac.compare_digest(key.sha256, digest)]
         if not known:
             return error_response(401, "this key is not known", request.path)
         if role not in known[0].roles:
