@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import final
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, final
+
+import polars as pl
 
 from mldeploy.serving.http._errors import error_response, response_to
 from mldeploy.serving.http._health import Health
+from mldeploy.serving.http._labels import LabelProtocol
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._mlflow import MLflowProtocol
 from mldeploy.serving.http._oip import InferenceProtocol
 from mldeploy.serving.http._openapi import OpenAPI
 from mldeploy.serving.http._plain import PlainProtocol
-from mldeploy.serving.http._routing import Role, Route, Router
+from mldeploy.serving.http._routing import Action, Role, Route, Router
 from mldeploy.serving.http._service import Service
 from mldeploy.serving.http._vertex import VertexProtocol
 
 Permits = Callable[[Request, Role], Response | None]
 """Returns what a client is told who may not ask; None for one who may."""
+
+_LARGE: Final = 128 * 1024
+"""Bytes of a body that takes longer to read than others should wait."""
+
+_FAULTS: Final = (Exception, pl.exceptions.PanicException)
+"""What polars panics with is no Exception, and nobody else would answer then."""
 
 
 @final
@@ -42,17 +52,21 @@ class App:
         permits: Permits | None = None,
     ) -> None:
         self._permits = permits
+        self._vertex = VertexProtocol(service)
         own = (
-            *VertexProtocol(service).routes(),
+            *self._vertex.routes(),
             *PlainProtocol(service).routes(),
+            *LabelProtocol(service).routes(),
             *Health(service).routes(),
             *InferenceProtocol(service).routes(),
             *MLflowProtocol(service).routes(),
         )
-        self.router = Router((*own, *extra, *OpenAPI(service).routes()))
+        described = OpenAPI(service)
+        self.router = Router((*own, *extra, *described.routes()))
 
-    error_response = staticmethod(error_response)
-    """What a client is told whose request never gets here."""
+    def error_response(self, status: int, reason: str, path: str) -> Response:
+        """Return what a client is told whose request never gets here."""
+        return error_response(status, reason, self._vertex.form_of(path))
 
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a request."""
@@ -64,29 +78,39 @@ class App:
             refused = self._permits(request, route.role)
             if refused is not None:
                 return refused
+        if len(request.body) > _LARGE:
+            return self._guarded(_elsewhere(route.action, request, parts), request)
         try:
             answer = route.action(request, **parts)
-        except Exception as error:
-            told = response_to(error, request.path)
-            if told is None:
-                raise
-            return told
-        return answer if isinstance(answer, Response) else _guarded(answer, request.path)
+        except _FAULTS as error:
+            return self._told(error, request)
+        return answer if isinstance(answer, Response) else self._guarded(answer, request)
 
     def _nothing(self, request: Request) -> Response:
         methods = self.router.methods(request.path)
         if not methods:
-            return error_response(404, "there is nothing at this path", request.path)
-        told = error_response(405, f"this path answers {', '.join(methods)}", request.path)
+            return self.error_response(404, "there is nothing at this path", request.path)
+        told = self.error_response(405, f"this path answers {', '.join(methods)}", request.path)
         allow = (b"allow", ", ".join(methods).encode())
         return Response(status=told.status, body=told.body, headers=(*told.headers, allow))
 
+    async def _guarded(self, promised: Awaitable[Response], request: Request) -> Response:
+        try:
+            return await promised
+        except _FAULTS as error:
+            return self._told(error, request)
 
-async def _guarded(promised: Awaitable[Response], path: str) -> Response:
-    try:
-        return await promised
-    except Exception as error:
-        told = response_to(error, path)
-        if told is None:
-            raise
-        return told
+    def _told(self, error: BaseException, request: Request) -> Response:
+        told = response_to(error, self._vertex.form_of(request.path), request.request_id)
+        if told is not None:
+            return told
+        if isinstance(error, Exception):
+            raise error
+        raise RuntimeError("the model, or polars below it, panicked") from error
+
+
+async def _elsewhere(action: Action, request: Request, parts: Mapping[str, str]) -> Response:
+    """Read and answer a large request in a thread, so that others are answered meanwhile."""
+    loop = asyncio.get_running_loop()
+    answer = await loop.run_in_executor(None, lambda: action(request, **parts))
+    return answer if isinstance(answer, Response) else await answer

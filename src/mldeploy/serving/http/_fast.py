@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, final
 
 import msgspec
@@ -15,6 +16,9 @@ _TYPES: Final[dict[str, Any]] = {
     "string": str | None,
     "category": str | None,
 }
+
+_UNCLEAR: Final = re.compile(rb"[\\\x00-\x1f]")
+"""Escapes, which hide quotes, and control characters, which a text may not hold unescaped."""
 
 
 @final
@@ -55,11 +59,11 @@ class FastRow:
 
     def read(self, body: bytes) -> tuple[list[Any], str | int | None] | None:
         """Return the values in order, and the key; None if it takes a closer look."""
-        if b"\\" in body:
+        if _UNCLEAR.search(body):
             return None
         try:
             asked: Any = self._decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return None
         values, key = list(self._values(asked.row)), asked.key
         n_texts, n_members, n_values = type(key) is str, 0, 0

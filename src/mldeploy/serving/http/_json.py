@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -12,6 +13,7 @@ from mldeploy.serving.http._errors import BadRequest
 _encoder: Final = msgspec.json.Encoder()
 encode: Final = _encoder.encode
 _LONGEST_NUMBER: Final = 400
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def strict(body: bytes) -> Any:
@@ -24,18 +26,23 @@ def strict(body: bytes) -> Any:
         or long-winded beyond reason.
     """
     try:
-        return json.loads(
+        found = json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_once,
             parse_constant=_no_constant,
             parse_int=_whole,
         )
+        if _SURROGATE.search(body):
+            json.dumps(found, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise BadRequest(400, f"the body is not UTF-8: {error.reason}") from None
     except RecursionError:
         raise BadRequest(400, "the body is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise BadRequest(400, f"the body is no JSON: {error}") from None
+    except UnicodeEncodeError:
+        raise BadRequest(400, "a text holds half a surrogate pair, which is no text") from None
+    return found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Awaitable, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Final, final
 
@@ -15,9 +16,11 @@ from mldeploy.serving.http._json import an_object, encode
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._routing import Role, Route
 from mldeploy.serving.http._service import Service
-from mldeploy.serving.http._tables import answered, few_enough, rows_of_columns
+from mldeploy.serving.http._tables import few_enough, respond, rows_of_columns
 
 _FORMS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_WHOLE: Final = re.compile("[+-]?[0-9]{1,400}")
+_NUMBER: Final = re.compile("[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @final
@@ -55,7 +58,7 @@ class MLflowProtocol:
         text = metadata.version("mldeploy").encode()
         return Response(body=text, content_type=b"text/plain; charset=utf-8")
 
-    def invocations(self, request: Request) -> Response:
+    def invocations(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a table in any of the forms of MLflow and SageMaker."""
         model = self._service.default
         schema = model.signature.inputs
@@ -71,9 +74,8 @@ class MLflowProtocol:
                 content_type=b"text/plain; charset=utf-8",
             )
         few_enough(len(rows), self._service)
-        answers = answered(model, rows)
         accepted = request.headers.get(b"accept", b"").partition(b";")[0].strip().lower()
-        return _as_csv(answers) if accepted == b"text/csv" else _as_json(answers)
+        return respond(model, rows, _as_csv if accepted == b"text/csv" else _as_json)
 
 
 def _content_type(request: Request) -> str:
@@ -150,43 +152,64 @@ def _in_order(row: Sequence[Any], schema: Schema, where: str) -> dict[str, Any]:
 
 
 def rows_of_csv(body: bytes, schema: Schema) -> list[dict[str, Any]]:
-    """Return the rows of a CSV with a header, as MLflow sends it, or without, as SageMaker."""
+    """Return the rows of a CSV with a header, as MLflow sends it, or without, as SageMaker.
+
+    The first line is a header if it names every column that a row needs; else it is a row if it
+    could be one; else it is a header that lacks a column.
+    """
     try:
-        lines = [line for line in csv.reader(io.StringIO(body.decode()), strict=True) if line]
+        text = io.StringIO(body.decode("utf-8-sig"), newline="")
+        lines = [line for line in csv.reader(text, strict=True) if line]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadRequest(400, f"the body is no CSV in UTF-8: {error}") from None
     if not lines:
         raise BadRequest(400, "there is no row to predict; send at least one")
-    names = list(schema.names)
-    known = set(schema.names)
-    if known & set(lines[0]) and len(set(lines[0])) == len(lines[0]):
-        names, lines = lines[0], lines[1:]
-        _require(schema, names)
-    columns = {column.name: column for column in schema.columns}
-    rows = []
-    for number, line in enumerate(lines):
-        if len(line) != len(names):
-            raise BadRequest(400, f"row {number} has {len(line)} values for {len(names)} columns")
-        cells = zip(names, line, strict=True)
-        rows.append({n: _cell(columns[n], text, number) for n, text in cells if n in known})
-    return rows
+    names, rows = schema.names, lines
+    if _is_header(lines[0], schema):
+        names, rows = tuple(lines[0]), lines[1:]
+        if len(set(names)) < len(names):
+            raise BadRequest(400, "the header names a column twice")
+        _require(schema, names, "the header")
+    columns = [{c.name: c for c in schema.columns}.get(name) for name in names]
+    return [_row(number, line, columns) for number, line in enumerate(rows)]
+
+
+def _is_header(line: Sequence[str], schema: Schema) -> bool:
+    if {column.name for column in schema.columns if not column.nullable} <= set(line):
+        return bool(set(schema.names) & set(line))
+    try:
+        _row(0, line, schema.columns)
+    except BadRequest:
+        return bool(set(schema.names) & set(line))
+    return False
+
+
+def _row(
+    number: int, line: Sequence[str], columns: Sequence[ColumnSchema | None]
+) -> dict[str, Any]:
+    if len(line) != len(columns):
+        raise BadRequest(
+            400, f"row {number} has {len(line)} values for {len(columns)} columns"
+        )  # fmt: skip
+    cells = zip(columns, line, strict=True)
+    return {c.name: _cell(c, text, number) for c, text in cells if c is not None}
 
 
 def _cell(column: ColumnSchema, text: str, number: int) -> Any:
     if text == "":
         return None
-    try:
-        if column.kind == "integer":
+    if column.kind == "boolean" and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if column.kind in ("number", "duration", "integer"):
+        if _WHOLE.fullmatch(text):
             return int(text)
-        if column.kind in ("number", "duration"):
+        if _NUMBER.fullmatch(text):
             return float(text)
-        if column.kind == "boolean":
-            return {"true": True, "false": False}[text.lower()]
-    except (ValueError, KeyError):
-        raise BadRequest(
-            400, f"row {number}, {column.name!r}: {text[:40]!r} is no {column.kind}"
-        ) from None
-    return text
+        if text.lower() == "nan":
+            return None
+    elif column.kind != "boolean":
+        return text
+    raise BadRequest(400, f"row {number}, {column.name!r}: {text[:40]!r} is no {column.kind}")
 
 
 def _as_json(answers: Answers) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Collection
 from importlib import metadata
 from typing import Any, Final, final
 
@@ -21,7 +22,12 @@ from mldeploy.serving.http._oip_tensors import (
 )
 from mldeploy.serving.http._routing import Role, Route
 from mldeploy.serving.http._service import Served, Service
-from mldeploy.serving.http._tables import answered, few_enough
+from mldeploy.serving.http._tables import (
+    few_enough,
+    quick_frame,
+    respond,
+    rows_of_columns,
+)
 
 _LENGTH: Final = b"inference-header-content-length"
 _MODEL: Final = "/v2/models/{model}"
@@ -101,7 +107,9 @@ class InferenceProtocol:
         }
         return Response(body=encode(body))
 
-    def infer(self, request: Request, model: str, version: str | None = None) -> Response:
+    def infer(
+        self, request: Request, model: str, version: str | None = None
+    ) -> Response | Awaitable[Response]:
         """Answer tensors."""
         found = self._service.model(model, version)
         _accept(request)
@@ -113,12 +121,17 @@ class InferenceProtocol:
         columns = input_columns(asked.get("inputs"), tail, found.signature.inputs)
         n_rows = len(next(iter(columns.values())))
         few_enough(n_rows, self._service)
-        rows = [
-            dict(zip(columns, values, strict=True))
-            for values in zip(*columns.values(), strict=True)
-        ]
-        answers = answered(found, rows)
-        return _respond(found, asked, outputs_of(answers, found.signature), answers, identifier)
+        schema = found.signature.inputs
+        table: Any = quick_frame(columns, schema)
+        if table is None:
+            table = rows_of_columns(columns, schema, "inputs")
+
+        def write(answers: Answers) -> Response:
+            outputs = outputs_of(answers, found.signature)
+            return _respond(found, asked, outputs, answers, identifier)
+
+        _chosen(asked.get("outputs"), _names(found.signature), all_binary=False)
+        return respond(found, table, write)
 
 
 def _accept(request: Request) -> None:
@@ -196,11 +209,11 @@ def _finite(output: Output) -> list[Any]:
 
 
 def _chosen(
-    wanted: object, outputs: dict[str, Output], *, all_binary: bool
+    wanted: object, outputs: Collection[str], *, all_binary: bool
 ) -> list[tuple[str, bool]]:
-    if wanted is None:
+    if wanted is None or wanted == []:
         return [(name, all_binary) for name in outputs]
-    if not isinstance(wanted, list) or not wanted:
+    if not isinstance(wanted, list):
         raise BadRequest(400, '"outputs" is no list of outputs')
     chosen = []
     for one in wanted:
@@ -214,6 +227,10 @@ def _chosen(
             raise BadRequest(400, '"parameters" of an output is no object')
         chosen.append((name, parameters.get("binary_data", all_binary) is True))
     return chosen
+
+
+def _names(signature: Signature) -> list[str]:
+    return [output["name"] for output in _described(signature)]
 
 
 def _described(signature: Signature) -> list[dict[str, Any]]:

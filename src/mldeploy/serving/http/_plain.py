@@ -1,18 +1,16 @@
-"""Our own, plain JSON: rows and columns in, answers and labels out."""
+"""Our own, plain JSON: rows and columns in, answers out; or Arrow tables."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+import asyncio
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, final
 
 import msgspec
-import polars as pl
 
 from mldeploy.serving._answers import Answered, Answers
-from mldeploy.serving._label import Label
+from mldeploy.serving.http._arrow import file_of_frame, frame_of, stream_of_frame
 from mldeploy.serving.http._errors import BadRequest
 from mldeploy.serving.http._fast import FastRow
 from mldeploy.serving.http._json import an_object, encode
@@ -20,17 +18,16 @@ from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._routing import Role, Route
 from mldeploy.serving.http._service import Served, Service
 from mldeploy.serving.http._tables import (
-    answered,
     few_enough,
     plain_scores,
     quick_frame,
+    respond,
     rows_of,
     rows_of_columns,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ARROW: Final = (b"application/vnd.apache.arrow.stream", b"application/vnd.apache.arrow.file")
-_MOST_LABELS: Final = 10_000
 
 
 class _One(msgspec.Struct):
@@ -45,7 +42,7 @@ class _One(msgspec.Struct):
 
 @final
 class PlainProtocol:
-    """``/predict`` and ``/labels``.
+    """``/predict``.
 
     Parameters
     ----------
@@ -63,7 +60,6 @@ class PlainProtocol:
         return (
             Route(pattern="/predict", **predict),
             Route(pattern="/models/{name}/predict", **predict),
-            Route(method="POST", pattern="/labels", role=Role.LABEL, action=self.labels),
         )
 
     def predict(self, request: Request, name: str | None = None) -> Response | Awaitable[Response]:
@@ -87,101 +83,61 @@ class PlainProtocol:
         if len(forms) != 1:
             raise BadRequest(400, 'send an object with one of "row", "rows" and "columns"')
         form = forms[0]
-        if unknown := sorted(set(asked) - {form, "key", "keys"}):
-            raise BadRequest(400, f"there is no member {unknown[0][:80]!r}")
+        members = ("key", "explain") if form == "row" else ("keys",)
+        if unknown := sorted(set(asked) - {form, *members}):
+            told = f"there is no member {unknown[0][:80]!r} beside {form!r}; see {members[0]!r}"
+            raise BadRequest(400, told)
         if form == "row":
             return self._one(model, asked)
-        if "key" in asked:
-            raise BadRequest(400, 'with more than one row, send a list "keys"')
         keys = asked.get("keys")
         if keys is not None and not isinstance(keys, list):
             raise BadRequest(400, '"keys" is no list')
         if form == "rows":
             rows = rows_of(asked["rows"], '"rows"')
             few_enough(len(rows), self._service)
-            return _listed(answered(model, rows, keys=keys))
+            return respond(model, rows, _listed, keys=keys)
         columns, schema = asked["columns"], model.signature.inputs
         table: Any = quick_frame(columns, schema) if isinstance(columns, dict) else None
         if table is None:
             table = rows_of_columns(columns, schema, '"columns"')
         few_enough(len(table), self._service)
-        return _by_columns(answered(model, table, keys=keys))
+        return respond(model, table, _by_columns, keys=keys)
 
     def _one(self, model: Served, asked: dict[str, Any]) -> Response | Awaitable[Response]:
-        if "keys" in asked:
-            raise BadRequest(400, 'with one row, send its "key"')
-        row, key = asked["row"], asked.get("key")
+        row, key, explain = asked["row"], asked.get("key"), asked.get("explain", False)
         if not isinstance(row, dict):
             raise BadRequest(400, '"row" is no object')
+        if not isinstance(explain, bool):
+            raise BadRequest(400, '"explain" is neither true nor false')
+        if explain:
+            return _explained(model, row, key)
         if model.batcher is not None and not model.is_compiled:
             return _promised(model.batcher.predict(row, key=key))
         names = model.signature.inputs.names
         if row.keys() <= set(names):
             values = [row.get(name) for name in names]
             return _answer(model.answering.predict_values(values, key=key, order=names))
-        return _answer(answered(model, [row]).answered(0))
+        return respond(model, [row], lambda answers: _answer(answers.answered(0)), keys=[key])
 
-    def _arrow(self, model: Served, request: Request, kind: bytes) -> Response:
+    def _arrow(
+        self, model: Served, request: Request, kind: bytes
+    ) -> Response | Awaitable[Response]:
         if kind not in _ARROW:
             raise BadRequest(415, "send application/json, or an Arrow stream or file")
-        is_file = kind == _ARROW[1]
-        read: Callable[..., pl.DataFrame] = pl.read_ipc if is_file else pl.read_ipc_stream
-        try:
-            table = read(io.BytesIO(request.body))
-        except Exception as error:
-            raise BadRequest(400, "the body is no Arrow table, or is damaged") from error
+        is_file, limits = kind == _ARROW[1], self._service.limits
+        table = frame_of(
+            request.body, is_file=is_file, max_bytes=limits.max_body, max_rows=limits.max_rows
+        )
         few_enough(table.height, self._service)
-        keys = table["key"].to_list() if "key" in table.columns else None
-        answers = answered(model, table, keys=keys).to_frame()
-        buffer = io.BytesIO()
-        (answers.write_ipc if is_file else answers.write_ipc_stream)(buffer)
-        return Response(body=buffer.getvalue(), content_type=kind)
+        keys = None
+        if "key" in table.columns and "key" not in model.signature.inputs.names:
+            keys = table["key"].to_list()
+        write = file_of_frame if is_file else stream_of_frame
 
-    def labels(self, request: Request) -> Response:
-        """Take what was true of predictions."""
-        if self._service.labels is None:
-            raise BadRequest(501, "this server keeps no labels; start it with a store")
-        asked = an_object(request.body)
-        if set(asked) != {"labels"}:
-            raise BadRequest(400, 'send an object with a list "labels"')
-        found = rows_of(asked["labels"], '"labels"')
-        if not 0 < len(found) <= _MOST_LABELS:
-            raise BadRequest(413 if found else 400, f"send 1 to {_MOST_LABELS:,} labels")
-        labels = [_label(number, one) for number, one in enumerate(found)]
-        self._service.labels(labels)
-        return Response(status=202, body=encode({"accepted": len(labels)}))
+        def as_arrow(answers: Answers) -> Response:
+            return Response(body=write(answers.to_frame()), content_type=kind)
 
-
-def _label(number: int, given: Mapping[str, Any]) -> Label:
-    known = {"value", "prediction_id", "key", "time", "observed_at"}
-    if unknown := sorted(set(given) - known):
-        raise BadRequest(400, f"label {number} has an unknown member {unknown[0][:80]!r}")
-    value = given.get("value")
-    if not isinstance(value, bool | int | float | str):
-        raise BadRequest(400, f"label {number} has no value that is a boolean, number or text")
-    for name in ("prediction_id", "key"):
-        if not isinstance(given.get(name), str | None):
-            raise BadRequest(400, f"{name} of label {number} is no text")
-    by_id, by_key = given.get("prediction_id") is not None, given.get("key") is not None
-    if by_id == by_key or (by_key and given.get("time") is None):
-        raise BadRequest(400, f"label {number} needs a prediction_id, or a key with a time")
-    return Label(
-        value=value,
-        prediction_id=given.get("prediction_id"),
-        key=given.get("key"),
-        time=_moment(number, "time", given.get("time")),
-        observed_at=_moment(number, "observed_at", given.get("observed_at")),
-    )
-
-
-def _moment(number: int, name: str, text: object) -> datetime | None:
-    if text is None:
-        return None
-    with suppress(ValueError):
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-        if moment is not None and moment.tzinfo is not None:
-            return moment
-    raise BadRequest(400, f"{name} of label {number} is no time such as 2013-01-31T17:45:00Z")
+        return respond(model, table, as_arrow, keys=keys)
 
 
 def _media_type(request: Request) -> bytes:
@@ -200,6 +156,23 @@ def _body(one: Answered) -> _One:
 
 async def _promised(answer: Awaitable[Answered]) -> Response:
     return _answer(await answer)
+
+
+async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Response:
+    """Answer a row, and say what each column contributed."""
+    if model.explain is None:
+        raise BadRequest(501, "this model explains nothing; its bundle has no golden rows")
+    loop, names = asyncio.get_running_loop(), model.signature.inputs.names
+    if model.batcher is not None and not model.is_compiled:
+        one = await model.batcher.predict(row, key=key)
+    elif row.keys() <= set(names):
+        values = [row.get(name) for name in names]
+        one = model.answering.predict_values(values, key=key, order=names)
+    else:
+        one = model.answering.predict_frame([row], keys=[key]).answered(0)
+    explanation = await loop.run_in_executor(None, model.explain, row)
+    body = msgspec.structs.asdict(_body(one))
+    return Response(body=encode({**body, "explanation": explanation.model_dump(mode="json")}))
 
 
 def _listed(answers: Answers) -> Response:

@@ -12,6 +12,7 @@ from mldeploy.model import Signature
 from mldeploy.serving._answers import Answered, Answers
 from mldeploy.serving._batcher import Batcher
 from mldeploy.serving._counts import Counts
+from mldeploy.serving._explanation import Explanation
 from mldeploy.serving._label import Label
 from mldeploy.serving._request import Asked, Keys, Rows, Times
 from mldeploy.serving.http._bounds import Limits
@@ -80,6 +81,8 @@ class Served:
         What answers single rows while a model answers that did not compile.
     why_not_compiled : str
         Why it did not; empty if it did.
+    explain : callable, optional
+        Says what each column of a row contributed to its answer.
     card : str
         Its model card, as Markdown.
     examples : sequence of mapping
@@ -92,6 +95,7 @@ class Served:
     answering: Answering
     batcher: Batcher | None = None
     why_not_compiled: str = ""
+    explain: Callable[[Mapping[str, Any]], Explanation] | None = None
     card: str = ""
     examples: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from mldeploy.data import Schema
-from mldeploy.serving._answers import Answers
+from mldeploy.serving._answers import Answered, Answers
 from mldeploy.serving.http._errors import BadRequest
+from mldeploy.serving.http._messages import Response
 from mldeploy.serving.http._service import Served, Service
+
+_AT_ONCE: Final = 2_000
+"""Rows that a compiled model may answer while the event loop waits: a millisecond or two."""
 
 
 def rows_of(rows: object, what: str) -> list[Mapping[str, Any]]:
@@ -50,6 +56,9 @@ def quick_frame(columns: Mapping[str, Any], schema: Schema) -> pl.DataFrame | No
         if wanted is None or not isinstance(values, list):
             return None
         kinds = set(map(type, values))
+        if column.kind == "number" and int in kinds and kinds <= wanted | {int}:
+            values = [float(v) if type(v) is int and -_EXACT < v < _EXACT else v for v in values]
+            kinds = set(map(type, values))
         if not kinds <= wanted:
             return None
         dtype = pl.String() if column.kind == "category" else column.dtype
@@ -62,6 +71,7 @@ def quick_frame(columns: Mapping[str, Any], schema: Schema) -> pl.DataFrame | No
     return pl.DataFrame(series)
 
 
+_EXACT: Final = 2**53
 _NOTHING = type(None)
 _PLAIN: dict[str, frozenset[type]] = {
     "integer": frozenset({int, _NOTHING}),
@@ -80,17 +90,61 @@ def few_enough(n_rows: int, service: Service) -> None:
         raise BadRequest(400, "there is no row to predict; send at least one")
 
 
-def answered(
+def respond(
     model: Served,
     rows: Any,
+    write: Callable[[Answers], Response],
     *,
     keys: Sequence[Any] | None = None,
-    times: datetime | None = None,
-) -> Answers:
-    """Return the answers to a table."""
+) -> Response | Awaitable[Response]:
+    """Answer a table: at once if that takes a moment, else while others are answered.
+
+    Parameters
+    ----------
+    model : Served
+        What answers.
+    rows : sequence of mapping, or polars.DataFrame
+        The table.
+    write : callable
+        Turns the answers into a response.
+    keys : sequence, optional
+        What each row is about.
+    """
     if keys is not None and len(keys) != len(rows):
         raise BadRequest(400, f"there are {len(keys)} keys for {len(rows)} rows")
-    return model.answering.predict_frame(rows, keys=keys, times=times)
+    if model.is_compiled and len(rows) <= _AT_ONCE:
+        return write(model.answering.predict_frame(rows, keys=keys))
+    return _later(model, rows, write, keys)
+
+
+async def _later(
+    model: Served, rows: Any, write: Callable[[Answers], Response], keys: Sequence[Any] | None
+) -> Response:
+    if len(rows) == 1 and model.batcher is not None and not model.is_compiled:
+        row = _only(rows, model) if isinstance(rows, pl.DataFrame) else rows[0]
+        one = await model.batcher.predict(row, key=keys[0] if keys else None)
+        return write(_as_table(one))
+    work = partial(model.answering.predict_frame, rows, keys=keys)
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: write(work()))
+
+
+def _only(frame: pl.DataFrame, model: Served) -> dict[str, Any]:
+    """Return a frame's one row, without the columns that are no features."""
+    row: dict[str, Any] = frame.row(0, named=True)
+    return {name: row[name] for name in model.signature.inputs.names if name in row}
+
+
+def _as_table(one: Answered) -> Answers:
+    return Answers(
+        versions=[one.version],
+        ids=[one.id],
+        keys=None if one.key is None else [one.key],
+        times=np.array([one.time], dtype="datetime64[us]"),
+        predictions=np.array([one.prediction]),
+        scores=None if one.score is None else np.array([one.score]),
+        routes=np.array([one.route]),
+        latency_s=np.zeros(1),
+    )
 
 
 def plain_scores(answers: Answers) -> list[Any]:

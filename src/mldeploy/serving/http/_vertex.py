@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, final
 
-from mldeploy.serving.http._errors import BadRequest, response_to
+from mldeploy.serving._answers import Answers
+from mldeploy.serving.http._errors import BadRequest
 from mldeploy.serving.http._json import an_object, encode
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._mlflow import rows_of_list
 from mldeploy.serving.http._routing import Role, Route
 from mldeploy.serving.http._service import Service
-from mldeploy.serving.http._tables import answered, few_enough, plain_scores
+from mldeploy.serving.http._tables import few_enough, plain_scores, respond
 
 _DEFAULT: Final = "/v1/endpoints/{endpoint}/deployedModels/{deployed}"
 _AS_VERTEX: Final = "/v1/"
@@ -32,7 +33,9 @@ class VertexProtocol:
 
     def __init__(self, service: Service, *, environment: Mapping[str, str] | None = None) -> None:
         self._service = service
-        self._environment = os.environ if environment is None else environment
+        given = os.environ if environment is None else environment
+        self._health, self._predict = given.get("AIP_HEALTH_ROUTE"), given.get("AIP_PREDICT_ROUTE")
+        self._own = {self._health, self._predict}
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes; those of the environment come first."""
@@ -46,32 +49,24 @@ class VertexProtocol:
                 method="GET", pattern=_DEFAULT + ":predict", role=Role.ANYONE, action=self.health
             ),
         ]  # fmt: skip
-        if path := self._environment.get("AIP_PREDICT_ROUTE"):
-            found.insert(
-                0, Route(method="POST", pattern=path, role=Role.PREDICT, action=self.predict)
+        own = []
+        if self._predict:
+            own.append(
+                Route(method="POST", pattern=self._predict, role=Role.PREDICT, action=self.predict)
             )
-        if path := self._environment.get("AIP_HEALTH_ROUTE"):
-            found.insert(
-                0, Route(method="GET", pattern=path, role=Role.ANYONE, action=self.health)
+        if self._health:
+            own.append(
+                Route(method="GET", pattern=self._health, role=Role.ANYONE, action=self.health)
             )
-        return tuple(found)
+        return (*own, *found)
 
     def health(self, _: Request, **__: str) -> Response:
         """Tell whether requests should be sent here."""
         ready = not self._service.is_draining()
         return Response(status=200 if ready else 503, body=encode({"ready": ready}))
 
-    def predict(self, request: Request, **__: str) -> Response:
+    def predict(self, request: Request, **__: str) -> Response | Awaitable[Response]:
         """Answer instances: as many predictions, in the same order."""
-        try:
-            return self._predict(request)
-        except Exception as error:
-            told = response_to(error, _AS_VERTEX)
-            if told is None:
-                raise
-            return told
-
-    def _predict(self, request: Request) -> Response:
         kind = request.headers.get(b"content-type", b"application/json")
         if kind.partition(b";")[0].strip().lower() != b"application/json":
             raise BadRequest(415, "send application/json")
@@ -81,15 +76,23 @@ class VertexProtocol:
             raise BadRequest(400, 'send an object with a list "instances"')
         model = self._service.default
         few_enough(len(instances), self._service)
-        answers = answered(model, rows_of_list(instances, model.signature.inputs, "instances"))
-        predictions = [
-            {"prediction": prediction, "score": score, "route": route, "id": identifier}
-            for prediction, score, route, identifier in zip(
-                answers.predictions.tolist(),
-                plain_scores(answers),
-                answers.routes.tolist(),
-                answers.ids,
-                strict=True,
-            )
-        ]
-        return Response(body=encode({"predictions": predictions}))
+        rows = rows_of_list(instances, model.signature.inputs, "instances")
+        return respond(model, rows, _predictions)
+
+    def form_of(self, path: str) -> str:
+        """Return a path whose errors have the form that errors of this path should have."""
+        return _AS_VERTEX if path in self._own else path
+
+
+def _predictions(answers: Answers) -> Response:
+    predictions = [
+        {"prediction": prediction, "score": score, "route": route, "id": identifier}
+        for prediction, score, route, identifier in zip(
+            answers.predictions.tolist(),
+            plain_scores(answers),
+            answers.routes.tolist(),
+            answers.ids,
+            strict=True,
+        )
+    ]
+    return Response(body=encode({"predictions": predictions}))
