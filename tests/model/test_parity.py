@@ -21,6 +21,7 @@ from mldeploy.evidence import Report, Verdict
 from mldeploy.model import CompiledModel, Model, TableCompiler, prove
 from mldeploy.model.compiled._columns import NumberColumn, TableColumns
 from mldeploy.model.compiled._link import Decision
+from mldeploy.model.compiled._rows import Rows
 from mldeploy.model.compiled._trees import TreeKernel
 from mldeploy.model.compiling._asked import Asked
 from mldeploy.model.compiling._gap import Yardstick, yardstick
@@ -143,6 +144,13 @@ def with_arrays(
     return replace(model, kernels=(*first, changed))
 
 
+def others_as_the_first(rows: Rows) -> Rows:
+    """Give values that are not known, whose row is the last but one, the row of the first key."""
+    matrix = rows.dense.copy()
+    matrix[-2] = matrix[0]
+    return Rows.of(matrix)
+
+
 def test_one_threshold_off_by_one_unit_in_the_last_place_is_found(train: Train) -> None:
     """The real rows cannot tell: no wind is that close to a threshold."""
     model = train(
@@ -212,9 +220,7 @@ def test_another_answer_to_an_unseen_category_is_found(train: Train) -> None:
     model = train(pipeline(LogisticRegression()), FLIGHTS)
 
     def others_are_first(column: TableColumns) -> TableColumns:
-        rows = column.rows.copy()
-        rows[-2] = rows[0]
-        return replace(column, rows=rows)
+        return replace(column, rows=others_as_the_first(column.rows))
 
     other = with_column(compiled(model), TableColumns, others_are_first, source=2)
     report = prove(model, other, ROWS)
@@ -229,9 +235,7 @@ def test_rows_that_only_the_original_refuses_are_found(train: Train) -> None:
     assert prove(model, exact, ROWS).passed
 
     def take_others_for_the_first(column: TableColumns) -> TableColumns:
-        rows = column.rows.copy()
-        rows[-2] = rows[0]
-        return replace(column, rows=rows, knows_others=True)
+        return replace(column, rows=others_as_the_first(column.rows), knows_others=True)
 
     lenient = with_column(exact, TableColumns, take_others_for_the_first, source=2)
     report = prove(model, lenient, ROWS)

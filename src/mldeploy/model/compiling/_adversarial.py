@@ -17,6 +17,9 @@ from mldeploy.model.compiling._oddities import around, oddities_of
 
 Positions: TypeAlias = npt.NDArray[np.int64]
 
+AT_SEVERAL: Final = "at several thresholds"
+"""Why a row has a value at or next to a threshold in every column that has thresholds."""
+
 _MOST_CELLS: Final = 4_000_000
 _FEWEST_ROWS: Final = 64
 _MOST_COLUMNS: Final = 200

@@ -42,11 +42,14 @@ class Asked:
     predictions: Array
     scores: Array | None
 
-    def among(self, rows: npt.NDArray[np.bool_]) -> Asked:
-        """Return the answers to some of the rows, all of which were accepted."""
+    def of(self, rows: npt.NDArray[np.bool_]) -> Asked:
+        """Return what was answered to some of the rows."""
         kept = rows[self.accepted]
-        scores = None if self.scores is None else self.scores[kept]
-        return Asked(accepted=rows[rows], predictions=self.predictions[kept], scores=scores)
+        return Asked(
+            accepted=self.accepted[rows],
+            predictions=self.predictions[kept],
+            scores=None if self.scores is None else self.scores[kept],
+        )
 
 
 def ask_original(model: Model, frame: pl.DataFrame, why: Sequence[str] = ()) -> Asked:

@@ -86,7 +86,7 @@ class Yardstick:
             not.
         """
         both = original.accepted & other.accepted
-        first, second = original.among(both), other.among(both)
+        first, second = original.of(both), other.of(both)
         differences = self._differences(first, second)
         differs = _labels_differ(first, second, same_types=same_types)
         undecided = self._undecided(first) if first.scores is not None else np.zeros_like(differs)

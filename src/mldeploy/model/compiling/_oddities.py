@@ -17,7 +17,7 @@ Oddity: TypeAlias = tuple[str, Any]
 _MOST_LEVELS: Final = 30
 _MOST_FREQUENT: Final = 8
 _WHOLE: Final = (2**24 + 1, 2**31, 2**53 + 1, 2**63 - 1)
-_LARGE: Final = (3.5e38, 1e308, np.finfo(np.float64).max)
+_LARGE: Final = (3.5e38, 1e308)
 _SMALL: Final = (5e-324, np.finfo(np.float64).tiny, 1e-45)
 
 
