@@ -175,13 +175,15 @@ async def _supervise(
             await asyncio.sleep(0.02)
         _say(settings.name, supervisor.host, supervisor.port)
 
-    async with asyncio.TaskGroup() as tasks:
-        beside = [tasks.create_task(announce())]
-        if following is not None:
-            beside.append(tasks.create_task(follow()))
+    beside = [asyncio.create_task(announce())]
+    if following is not None:
+        beside.append(asyncio.create_task(follow()))
+    try:
         await supervisor.serve_forever()
+    finally:
         for task in beside:
             task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 def work(arguments: dict[str, object], context: WorkerContext) -> Work:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import final
 
 from mldeploy.cli._store import find_version, open_store
+from mldeploy.model import Bundle
 from mldeploy.project import Project, must_be_approved
 from mldeploy.registry import ModelVersion
 from mldeploy.serving import Arm, Label, Plan
@@ -31,6 +32,7 @@ class Following:
 
     def __init__(self, store: Store, options: argparse.Namespace, folder: Path) -> None:
         self._store, self._options, self._folder = store, options, folder
+        self._bundles: dict[str, Bundle] = {}
         self.name = find_version(store, options.target)[1].name
         self.is_alias = ":" not in options.target
 
@@ -59,18 +61,15 @@ class Following:
     def _arm(self, target: str, name: str) -> Arm:
         project, version = find_version(self._store, target)
         must_be_approved(project.registry, version, at=project.clock())
-        return Arm(
-            bundle=self._bundle(project, version),
-            version=version.label,
-            seal=version.digest,
-            name=name,
-        )
+        bundle = self._bundle(project, version)
+        return Arm(bundle=bundle.directory, version=version.label, seal=bundle.digest, name=name)
 
-    def _bundle(self, project: Project, version: ModelVersion) -> Path:
+    def _bundle(self, project: Project, version: ModelVersion) -> Bundle:
+        """Return a version's bundle, which was held against its hash when it was put there."""
         place = self._folder / version.digest
-        if not place.exists():
-            project.registry.open_bundle(version, target=place)
-        return place
+        if version.digest not in self._bundles:
+            self._bundles[version.digest] = project.registry.open_bundle(version, target=place)
+        return self._bundles[version.digest]
 
 
 @contextmanager

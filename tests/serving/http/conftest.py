@@ -1,13 +1,23 @@
-"""What talks to servers byte by byte."""
+"""Servers of a small real model, and what talks to servers byte by byte."""
 
 from __future__ import annotations
 
+import http.client
+import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
+import pandas as pd
 import pytest
+
+from mldeploy.data import Dataset
+from mldeploy.model import Bundle
+from mldeploy.serving import Arm, MemoryLog, Plan
+from mldeploy.serving.http import Assembly, RunningServer, assembled, serve_in_thread
 
 
 @dataclass(frozen=True)
@@ -64,3 +74,94 @@ def wire() -> Iterator[Callable[..., Wire]]:
     yield opening
     for connection in opened:
         connection.close()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server on a real port, and what stands behind it."""
+
+    server: RunningServer
+    assembly: Assembly
+    log: MemoryLog
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask once, over a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            data = body.encode() if isinstance(body, str) else body
+            connection.request(method, path, body=data, headers=dict(headers or {}))
+            found = connection.getresponse()
+            names = {name.lower(): value for name, value in found.getheaders()}
+            return Answer(found.status, names, found.read())
+        finally:
+            connection.close()
+
+    def post(self, path: str, asked: object, **headers: str) -> Answer:
+        """Post JSON; a keyword such as `content_type` becomes a header."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = asked if isinstance(asked, bytes | str) else json.dumps(asked)
+        return self.ask("POST", path, body, {"Content-Type": "application/json", **given})
+
+
+Opens = Callable[..., AbstractContextManager[Running]]
+
+
+@pytest.fixture(scope="session")
+def flight_bundle(make_model: Any, flights: pd.DataFrame, tmp_path_factory: Any) -> Path:
+    """A compiled model of late flights, with golden rows."""
+    folder: Path = tmp_path_factory.mktemp("bundles") / "late"
+    golden = Dataset.of(flights.head(200), target="late", name="flights")
+    Bundle.write(folder, make_model(), golden=golden, card="# Late flights")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plain_bundle(make_model: Any, flights: pd.DataFrame, tmp_path_factory: Any) -> Path:
+    """The same model, not compiled."""
+    folder: Path = tmp_path_factory.mktemp("bundles") / "plain"
+    golden = Dataset.of(flights.head(200), target="late", name="flights")
+    Bundle.write(folder, make_model(), golden=golden, compilers=[])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def opens() -> Opens:
+    """Serve a bundle while a `with` lasts."""
+
+    @contextmanager
+    def opening(bundle: Path, *, name: str = "late", **settings: Any) -> Iterator[Running]:
+        log = MemoryLog()
+        plan = Plan(champion=Arm(bundle=bundle, version=f"{name}:3"))
+        with assembled(plan, name=name, sink=log, **settings) as (assembly, _):
+            with serve_in_thread(assembly.server(lame_duck=0.0)) as server:
+                yield Running(server, assembly, log)
+
+    return opening
+
+
+@pytest.fixture(scope="session")
+def running(opens: Opens, flight_bundle: Path) -> Iterator[Running]:
+    """The compiled model on a real port; whoever changes it opens one of its own."""
+    with opens(flight_bundle) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def running_plain(opens: Opens, plain_bundle: Path) -> Iterator[Running]:
+    """The model that did not compile on a real port."""
+    with opens(plain_bundle) as found:
+        yield found

@@ -60,9 +60,7 @@ def told(answer: Any) -> Any:
     return json.loads(answer.body)
 
 
-def test_a_request_arrives_as_it_was_sent(
-    server: RunningServer, wire: Callable[..., Any]
-) -> None:
+def test_a_request_arrives_as_it_was_sent(server: RunningServer, wire: Callable[..., Any]) -> None:
     sent = post("/a%2Fb/%C3%A4?x=1&y=%20", b"body", b"X-A: 1\r\nx-a:2\r\nX-B: \xe4\r\n")
     assert told(wire(server.port).send(sent).answer()) == {
         "method": "POST", "path": "/a%2Fb/%C3%A4", "query": "x=1&y=%20", "body": "body",
@@ -176,7 +174,9 @@ def test_who_waits_for_a_word_is_told_to_go_on(
 def test_who_asks_whether_to_send_too_much_is_told_no(
     server: RunningServer, wire: Callable[..., Any]
 ) -> None:
-    head = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\nExpect: 100-continue\r\n\r\n"
+    head = (
+        b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\nExpect: 100-continue\r\n\r\n"
+    )
     client = wire(server.port).send(head)
     assert client.answer().status == 413
     assert client.is_at_end()
@@ -343,7 +343,9 @@ def test_what_is_too_much_is_told_so_at_once_and_health_is_answered(
         answer = third.send(post()).answer()
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert third.send(post()).answer().status == 503, "and may stay"
-        unread = wire(server.port).send(b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n")
+        unread = wire(server.port).send(
+            b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n"
+        )
         assert unread.answer().status == 503
         assert unread.is_at_end()
         assert third.send(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").answer().status == 200

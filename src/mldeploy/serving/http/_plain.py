@@ -12,7 +12,7 @@ import msgspec
 from mldeploy.serving._answers import Answered, Answers
 from mldeploy.serving.http._arrow import file_of_frame, frame_of, stream_of_frame
 from mldeploy.serving.http._errors import BadRequest
-from mldeploy.serving.http._fast import FastRow
+from mldeploy.serving.http._fast import FastColumns, FastRow
 from mldeploy.serving.http._json import an_object, encode
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._routing import Role, Route
@@ -26,6 +26,7 @@ from mldeploy.serving.http._tables import (
     rows_of_columns,
 )
 
+_JSON: Final = b"application/json"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ARROW: Final = (b"application/vnd.apache.arrow.stream", b"application/vnd.apache.arrow.file")
 
@@ -53,6 +54,7 @@ class PlainProtocol:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._fast: dict[str, FastRow] = {}
+        self._columns: dict[str, FastColumns] = {}
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -65,17 +67,21 @@ class PlainProtocol:
     def predict(self, request: Request, name: str | None = None) -> Response | Awaitable[Response]:
         """Answer a row, rows, or columns."""
         model = self._service.model(name)
-        if (kind := _media_type(request)) != b"application/json":
+        if (kind := _media_type(request)) != _JSON:
             return self._arrow(model, request, kind)
         schema = model.signature.inputs
-        fast = self._fast.get(model.name)
-        if fast is None or fast.schema is not schema:
+        if (fast := self._fast.get(model.name)) is None or fast.schema is not schema:
             fast = self._fast[model.name] = FastRow(schema)
+            self._columns[model.name] = FastColumns(schema)
         if fast.is_possible and (model.batcher is None or model.is_compiled):
             found = fast.read(request.body)
             if found is not None:
                 values, key = found
                 return _answer(model.answering.predict_values(values, key=key, order=schema.names))
+        table = self._columns[model.name].read(request.body)
+        if table is not None:
+            few_enough(table[0].height, self._service)
+            return respond(model, table[0], _by_columns, keys=table[1])
         return self._at_length(model, an_object(request.body))
 
     def _at_length(self, model: Served, asked: dict[str, Any]) -> Response | Awaitable[Response]:
@@ -141,8 +147,8 @@ class PlainProtocol:
 
 
 def _media_type(request: Request) -> bytes:
-    given = request.headers.get(b"content-type", b"application/json")
-    return given.partition(b";")[0].strip().lower()
+    given = request.headers.get(b"content-type", _JSON)
+    return given if given == _JSON else given.partition(b";")[0].strip().lower()
 
 
 def _answer(one: Answered) -> Response:

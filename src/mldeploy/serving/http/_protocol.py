@@ -312,6 +312,11 @@ class Connection(asyncio.Protocol):
             self._linger_until = self._server.clock + self._server.body_seconds
             self.deadline = self._server.clock + _LINGER
 
+    def leave(self) -> None:
+        """Tell the client that nothing more comes."""
+        if not self._is_deaf:
+            self._finish()
+
     def close(self) -> None:
         """Close the connection once what was written is sent."""
         self._is_closing = True

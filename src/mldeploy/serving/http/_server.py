@@ -34,8 +34,14 @@ _SLICE: Final = 0.005
 _QUIET: Final = 0.5
 """Seconds without a request or a new connection, after which a draining server is idle."""
 
-_LONGEST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 0.5
 """Seconds that a request may wait for those before it; what would wait longer is told so."""
+
+_GRACE: Final = 0.25
+"""Seconds for what is on its way when the port is closed."""
+
+_STEP: Final = 0.02
+_BACKLOG: Final = 2048
 
 _EXTRA: Final = 64
 """Connections beyond the bound that are heard, for two seconds, if they check the health."""
@@ -63,7 +69,7 @@ class Server:
     """Serve a handler over HTTP/1.1.
 
     Requests are answered in the order in which they arrive: at once, or when the awaitable that
-    the handler returns is done. What arrives while as many wait as can be answered in a second, or
+    the handler returns is done. What arrives while as many wait as can be answered in half a second, or
     `Limits.max_waiting`, is told so before its body is read, with when to try again.
 
     Parameters
@@ -126,7 +132,9 @@ class Server:
         self._last_heard = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._ended: asyncio.Event | None = None
+        self._ended = asyncio.Event()
+        self.port = 0
+        """The port that it listens on, once it was started."""
 
     # --- running --------------------------------------------------------------------------
 
@@ -141,27 +149,13 @@ class Server:
             If the address cannot be had.
         """
         self._loop = loop = asyncio.get_running_loop()
-        self._ended = asyncio.Event()
         self._most_connections = room_for(self.limits.max_connections)
-        try:
-            if sock is None:
-                self._server = await loop.create_server(
-                    lambda: Connection(self), host, port, backlog=2048
-                )
-            else:
-                self._server = await loop.create_server(
-                    lambda: Connection(self), sock=sock, backlog=2048
-                )
-        except OSError as error:
-            raise DeploymentError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        self._listening = listening = _bound(host, port) if sock is None else sock
+        self.port = listening.getsockname()[1]
+        self._server = await loop.create_server(
+            lambda: Connection(self), sock=listening.dup(), backlog=_BACKLOG
+        )
         self._ticker = loop.create_task(self._tick())
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        assert self._server is not None, "start it first"
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
 
     @property
     def n_connections(self) -> int:
@@ -175,7 +169,6 @@ class Server:
 
     async def wait_ended(self) -> None:
         """Return when the server has ended."""
-        assert self._ended is not None, "start it first"
         await self._ended.wait()
 
     @contextmanager
@@ -192,8 +185,8 @@ class Server:
 
     async def serve_forever(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen until a signal to end, drain, and return."""
-        await self.start(host, port)
         with self.signals_drain():
+            await self.start(host, port)
             await self.wait_ended()
 
     def begin_drain(self) -> None:
@@ -208,25 +201,47 @@ class Server:
         await self.wait_ended()
 
     async def _drain(self) -> None:
-        now, server = self._loop.time, self._server
-        assert server is not None, "only a server that was started drains"
-        assert self._ended is not None, "set when it was started"
+        while self._server is None:
+            await asyncio.sleep(_STEP)
+        now = self._loop.time
         latest = now() + self._drain_timeout
         await asyncio.sleep(min(self._lame_duck, self._drain_timeout))
         self.closes_connections = True
         self._last_heard = max(self._last_heard, self.clock - _QUIET / 2)
         while now() < latest and (self._is_busy() or self.clock - self._last_heard < _QUIET):
-            await asyncio.sleep(0.02)
-        server.close()
-        latest = max(latest, now() + _QUIET)
+            await asyncio.sleep(_STEP)
+        await self._close_port(self._server)
+        if self._connections:
+            await asyncio.sleep(_GRACE)
+        latest = max(latest, now() + _GRACE)
         while now() < latest and self._is_busy():
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(_STEP)
+        for connection in tuple(self._connections):
+            connection.leave()
+        latest = now() + _GRACE
+        while now() < latest and self._connections:
+            await asyncio.sleep(_STEP)
         for connection in tuple(self._connections):
             connection.close()
         self._ticker.cancel()
         with suppress(asyncio.CancelledError):
             await self._ticker
         self._ended.set()
+
+    async def _close_port(self, server: asyncio.Server) -> None:
+        """Let in who is at the door, and close it: who came later is refused, not reset."""
+        server.close()
+        for _ in range(3):
+            await asyncio.sleep(0)  # the event loop closes its own copy of the socket
+        let_in = []
+        with self._listening as listening:
+            listening.settimeout(0)
+            with suppress(OSError):
+                while True:
+                    let_in.append(listening.accept()[0])
+        for sock in let_in:
+            sock.settimeout(0)
+            await self._loop.connect_accepted_socket(lambda: Connection(self), sock)
 
     def _is_busy(self) -> bool:
         return self.load.n_waiting > 0 or any(not c.is_quiet for c in self._connections)
@@ -407,6 +422,14 @@ class Server:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise DeploymentError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -185,8 +185,9 @@ class Supervisor:
     async def stop(self) -> None:
         """Let every worker answer what was asked, and end."""
         self._is_ending = True
-        await asyncio.gather(*(worker.end(self._end_timeout) for worker in self._workers))
+        # From now on the workers alone decide when the port is closed.
         self._unbind()
+        await asyncio.gather(*(worker.end(self._end_timeout) for worker in self._workers))
 
     async def __aenter__(self) -> Self:
         await self.start()
