@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from mldeploy._record import Record
 from mldeploy.errors import MLDeployError
+from mldeploy.model import Bundle
 from mldeploy.serving import (
     Arm,
     Batcher,
@@ -83,7 +84,7 @@ class ServeSettings(Record):
 
     def labels(self) -> TakesLabels | None:
         """Return what keeps labels, if there is a store."""
-        return None if self.store is None else _labels_into(self.store, self.name)
+        return None if self.store is None else _labels_into(self.store, self.plan)
 
     def open_log(self) -> ParquetLog:
         """Open the prediction log."""
@@ -240,11 +241,16 @@ def _planned(
         yield found.name, found.plan(), options.store.absolute(), alias
 
 
-def _labels_into(store: Path, name: str) -> TakesLabels:
-    def take(labels: Sequence[Label]) -> None:
-        from mldeploy.cli._versions import keep_labels  # noqa: PLC0415 - loads the store
+def _labels_into(store: Path, plan: Plan) -> TakesLabels:
+    keeper: TakesLabels | None = None
 
-        keep_labels(store, name, labels)
+    def take(labels: Sequence[Label]) -> None:
+        nonlocal keeper
+        if keeper is None:
+            from mldeploy.cli._labels import LabelKeeper  # noqa: PLC0415 - loads the store
+
+            keeper = LabelKeeper(store, Bundle.open(plan.champion.bundle).problem)
+        keeper(labels)
 
     return take
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import final
@@ -12,7 +12,7 @@ from mldeploy.cli._store import find_version, open_store
 from mldeploy.model import Bundle
 from mldeploy.project import Project, must_be_approved
 from mldeploy.registry import ModelVersion
-from mldeploy.serving import Arm, Label, Plan
+from mldeploy.serving import Arm, Plan
 from mldeploy.store import Store
 
 
@@ -77,14 +77,3 @@ def following(options: argparse.Namespace, folder: Path) -> Iterator[Following]:
     """Open the store, and yield where the options point."""
     with open_store(options.store) as store:
         yield Following(store, options, folder)
-
-
-def keep_labels(folder: Path, name: str, labels: Sequence[Label]) -> None:
-    """Keep labels that a client sent in a store."""
-    with open_store(folder) as store:
-        project, _ = find_version(store, name)
-        project.labels.record(
-            [{n: v for n, v in vars(label).items() if v is not None} for label in labels],
-            by="http",
-            progress=False,
-        )

@@ -1,13 +1,5 @@
 """What turned out to be true: labels that are late, partial and revised, joined to predictions."""
 
-from mldeploy.feedback._coverage import Coverage, CoverageByAge, DelayQuantile, Delays
-from mldeploy.feedback._ledger import LabelLedger, Recorded
+import lazy_loader
 
-__all__ = [
-    "Coverage",
-    "CoverageByAge",
-    "DelayQuantile",
-    "Delays",
-    "LabelLedger",
-    "Recorded",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
