@@ -129,6 +129,7 @@ class Server:
         self._expendable_at = -1.0
         self._queue: deque[tuple[Connection, Request, float]] = deque()
         self._is_scheduled = False
+        self._n_begun, self._most_begun, self._began_at = 0, 64, 0.0
         self._last_heard = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -362,13 +363,29 @@ class Server:
             self._loop.call_soon(self._work)
 
     def _work(self) -> None:
-        queue, latest = self._queue, perf_counter() + _SLICE
-        while queue:
-            self._ask(*queue.popleft())
-            if perf_counter() > latest:
-                break
-        self._is_scheduled = bool(queue)
-        if queue:
+        """Answer for a while, and go on when the event loop has looked what has arrived.
+
+        What answers later begins in the event loop's own time, before we are called again: how
+        many may begin at once follows from how long it took last.
+        """
+        begin = perf_counter()
+        if self._n_begun:
+            took = begin - self._began_at
+            self._most_begun = (
+                max(1, self._most_begun // 2) if took > _SLICE else min(1024, 2 * self._most_begun)
+            )
+        self._n_begun, self._began_at = 0, begin
+        queue, now = self._queue, begin
+        while queue and now - begin < _SLICE and self._n_begun < self._most_begun:
+            connection, request, asked_at = queue.popleft()
+            if now - asked_at > _LONGEST_WAIT and len(queue) > self.load.allowed:
+                self._answer(connection, request, self.overloaded(request.path), asked_at)
+                self.load.n_done -= 1
+            else:
+                self._ask(connection, request, asked_at)
+            now = perf_counter()
+        self._is_scheduled = bool(queue) or self._n_begun > 0
+        if self._is_scheduled:
             self._loop.call_soon(self._work)
 
     def _ask(self, connection: Connection, request: Request, begin: float) -> None:
@@ -379,6 +396,7 @@ class Server:
         if isinstance(response, Response):
             self._answer(connection, request, response, begin)
         else:
+            self._n_begun += 1
             self._spawn(self._wait(response, connection, request, begin))
 
     async def _wait(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-_FEWEST: Final = 8
+_FEWEST: Final = 16
 
 
 @final

@@ -5,7 +5,7 @@ package `wrk`) for one row of real flights at a time. Read the ratios. The peer 
 environment of its own; make it once::
 
     python -m venv .venv-peer && .venv-peer/bin/pip install mlflow
-    python benchmarks/http.py --peer .venv-peer/bin/python
+    python benchmarks/over_http.py --peer .venv-peer/bin/python
 """
 
 from __future__ import annotations
