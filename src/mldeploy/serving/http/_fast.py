@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, final
 
 import msgspec
@@ -44,6 +45,7 @@ class FastRow:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        self.order = schema.names
         self.is_possible = all(column.kind in _TYPES for column in schema.columns)
         if not self.is_possible:
             return
@@ -123,17 +125,19 @@ class FastColumns:
         except _DOUBTS:
             return None
         columns, keys = self._values(asked.columns), asked.keys
-        if msgspec.UNSET in columns:
+        lengths = {len(column) for column in columns if column is not msgspec.UNSET}
+        if msgspec.UNSET in columns or len(lengths) != 1:
             return None
         texts = sum(len(columns[i]) - columns[i].count(None) for i in self._texts)
         n_keys = 0 if keys is None else 1 + sum(type(key) is str for key in keys)
-        if body.count(b'"') != 2 * (1 + len(columns) + texts + n_keys):
-            return None
-        if len(set(map(len, columns))) != 1:
-            return None
+        has_doubles = body.count(b'"') != 2 * (1 + len(columns) + texts + n_keys)
+        table = None if has_doubles else self._frame(columns)
+        return None if table is None else (table, keys)
+
+    def _frame(self, columns: Sequence[list[Any]]) -> pl.DataFrame | None:
         named = zip(self.schema.names, columns, self._dtypes, strict=True)
         try:
-            return pl.DataFrame([pl.Series(n, c, dtype=d) for n, c, d in named]), keys
+            return pl.DataFrame([pl.Series(n, c, dtype=d) for n, c, d in named])
         except (OverflowError, pl.exceptions.PolarsError):
             return None
 

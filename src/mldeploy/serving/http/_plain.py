@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, final
 
 import msgspec
@@ -38,7 +39,7 @@ class _One(msgspec.Struct):
     score: Any
     route: str
     key: str | None
-    time: datetime
+    time: str
 
 
 @final
@@ -77,7 +78,7 @@ class PlainProtocol:
             found = fast.read(request.body)
             if found is not None:
                 values, key = found
-                return _answer(model.answering.predict_values(values, key=key, order=schema.names))
+                return _answer(model.answering.predict_values(values, key=key, order=fast.order))
         table = self._columns[model.name].read(request.body)
         if table is not None:
             few_enough(table[0].height, self._service)
@@ -156,8 +157,15 @@ def _answer(one: Answered) -> Response:
 
 
 def _body(one: Answered) -> _One:
-    time = _EPOCH + timedelta(microseconds=one.time)
-    return _One(one.id, one.version, one.prediction, one.score, one.route, one.key, time)
+    identifier, version, prediction, score, route, key, time = one
+    seconds, rest = divmod(time, 1_000_000)
+    text = f"{_to_the_second(seconds)}.{rest:06d}Z"
+    return _One(identifier, version, prediction, score, route, key, text)
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 
 
 async def _promised(answer: Awaitable[Answered]) -> Response:
