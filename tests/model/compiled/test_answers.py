@@ -21,6 +21,8 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingClassifier,
+    StackingRegressor,
     VotingClassifier,
     VotingRegressor,
 )
@@ -139,6 +141,15 @@ CLASSIFIERS: dict[str, Any] = {
         voting="soft",
         weights=[1, 2],
     ),
+    "stacked": StackingClassifier(
+        [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=3))], cv=2
+    ),
+    "stacked margins": StackingClassifier(
+        [("a", LinearSVC()), ("b", GaussianNB())],
+        GradientBoostingClassifier(n_estimators=5),
+        cv=2,
+        passthrough=True,
+    ),
     "searched": GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
     "forest": RandomForestClassifier(7, random_state=0),
     "boosted": GradientBoostingClassifier(n_estimators=7),
@@ -159,6 +170,7 @@ REGRESSORS: dict[str, Any] = {
         hidden_layer_sizes=(5,), activation="logistic", max_iter=20, random_state=0
     ),
     "forest": RandomForestRegressor(7, random_state=0),
+    "stacked": StackingRegressor([("a", Ridge()), ("b", LinearRegression())], cv=2),
     "mean of two": VotingRegressor([("a", Ridge()), ("b", HistGradientBoostingRegressor())]),
     "of a logarithm": TransformedTargetRegressor(
         Ridge(), func=np.arcsinh, inverse_func=np.sinh, check_inverse=False
@@ -170,6 +182,9 @@ POSITIVE: dict[str, Any] = {
     "poisson": PoissonRegressor(),
     "gamma": GammaRegressor(),
     "tweedie": TweedieRegressor(power=1.5),
+    "network of a logarithm": MLPRegressor(
+        "poisson", hidden_layer_sizes=(4,), max_iter=20, random_state=0
+    ),
     "normal": TweedieRegressor(power=0),
     "boosted poisson": HistGradientBoostingRegressor(loss="poisson", max_iter=7),
 }

@@ -166,9 +166,12 @@ def _network_classifier(estimator: MLPClassifier, _n_inputs: int) -> Answer:
 
 
 def _network_regressor(estimator: MLPRegressor, _n_inputs: int) -> Answer:
-    if estimator.n_outputs_ != 1 or estimator.out_activation_ != "identity":
-        raise unsupported(estimator, "it predicts several numbers, or not by the last layer")
-    return (_network(estimator),), Link.IDENTITY, Decision.VALUE
+    if estimator.n_outputs_ != 1 or estimator.out_activation_ not in ("exp", "identity"):
+        raise unsupported(estimator, "it predicts several numbers, or by an unknown last layer")
+    kernels: tuple[Kernel, ...] = (_network(estimator),)
+    if estimator.out_activation_ == "exp":
+        kernels = (*kernels, Elementwise(ops=((Op("exp"),),)))
+    return kernels, Link.IDENTITY, Decision.VALUE
 
 
 _RULES: Final[Mapping[type, Callable[[Any, int], Answer]]] = {

@@ -9,7 +9,12 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import (
@@ -32,7 +37,7 @@ from mldeploy.model.compiled._kernel import Kernel
 from mldeploy.model.compiled._link import Decision, Link
 from mldeploy.model.compiled._ops import FUNCTIONS, Op
 from mldeploy.model.compiling._plan import Plan, Planner, averaged
-from mldeploy.model.compiling._wires import Table, unsupported
+from mldeploy.model.compiling._wires import Node, Table, Wire, unsupported
 
 Rule: TypeAlias = Callable[[Any, Table, Planner], Plan]
 
@@ -112,6 +117,21 @@ def _voting(estimator: Any, table: Table, planned: Planner) -> Plan:
         link=Link.PROBABILITIES if classifies else Link.IDENTITY,
         decision=Decision.LARGEST_SHARE if classifies else Decision.VALUE,
     )
+
+
+def _stacked(estimator: Any, table: Table, planned: Planner) -> Plan:
+    wires: list[Wire] = []
+    for member, method in zip(estimator.estimators_, estimator.stack_method_, strict=True):
+        plan = planned(member, table)
+        if method == "predict_proba":
+            plan = plan.shares()
+        elif method != ("decision_function" if is_classifier(estimator) else "predict"):
+            raise unsupported(estimator, f"it stacks what {method} of its members returns")
+        outputs = Node(inputs=plan.wires, chain=plan.kernels).outputs()
+        wires += outputs[1:] if method == "predict_proba" and len(outputs) == 2 else outputs
+    if estimator.passthrough:
+        wires += table.wires
+    return planned(estimator.final_estimator_, Table(wires=tuple(wires)))
 
 
 # --- thresholds ---------------------------------------------------------------------------
@@ -209,6 +229,8 @@ RULES: Final[Mapping[type, Rule]] = {
     RandomizedSearchCV: _searched,
     TransformedTargetRegressor: _target,
     TunedThresholdClassifierCV: _tuned,
+    StackingClassifier: _stacked,
+    StackingRegressor: _stacked,
     VotingClassifier: _voting,
     VotingRegressor: _voting,
 }
