@@ -99,13 +99,12 @@ class Explanation(Record):
         ]
         if n_others:
             rows.append((f"{n_others} other columns", "", f"{rest:+.4g}", ""))
+        bars = [(f"{c.column} = {_text(c.value)}", c.amount) for c in shown]
         about = f"{self.n_background} rows to compare with, {self.n_permutations} orders"
         return html_fragment(
-            f"<p><b>{escape(self._headline())}</b> <span class=quiet>({escape(about)})</span></p>"
-            + bar_chart(
-                self._headline(),
-                [(f"{r[0]} = {r[1]}", c.amount) for r, c in zip(rows, shown, strict=False)],
-            )
+            f"<p><b>{escape(self._headline())}</b> "
+            f'<span class="quiet">({escape(about)})</span></p>'
+            + bar_chart(self._headline(), bars)
             + html_table(("Column", "Value", "Contribution", "Two standard errors"), rows)
         )
 
