@@ -112,9 +112,10 @@ class Running:
 
     def post(self, path: str, asked: object, **headers: str) -> Answer:
         """Post JSON; a keyword such as `content_type` becomes a header."""
+        headers.setdefault("content_type", "application/json")
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         body = asked if isinstance(asked, bytes | str) else json.dumps(asked)
-        return self.ask("POST", path, body, {"Content-Type": "application/json", **given})
+        return self.ask("POST", path, body, given)
 
 
 Opens = Callable[..., AbstractContextManager[Running]]
@@ -146,9 +147,11 @@ def opens() -> Opens:
     def opening(bundle: Path, *, name: str = "late", **settings: Any) -> Iterator[Running]:
         log = MemoryLog()
         plan = Plan(champion=Arm(bundle=bundle, version=f"{name}:3"))
-        with assembled(plan, name=name, sink=log, **settings) as (assembly, _):
-            with serve_in_thread(assembly.server(lame_duck=0.0)) as server:
-                yield Running(server, assembly, log)
+        with (
+            assembled(plan, name=name, sink=log, **settings) as (assembly, _),
+            serve_in_thread(assembly.server(lame_duck=0.0)) as server,
+        ):
+            yield Running(server, assembly, log)
 
     return opening
 

@@ -138,7 +138,7 @@ class FastColumns:
         named = zip(self.schema.names, columns, self._dtypes, strict=True)
         try:
             return pl.DataFrame([pl.Series(n, c, dtype=d) for n, c, d in named])
-        except (OverflowError, pl.exceptions.PolarsError):
+        except (TypeError, OverflowError, pl.exceptions.PolarsError):
             return None
 
 
