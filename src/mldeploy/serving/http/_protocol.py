@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._protocol_body import ChunkedBody
-from mldeploy.serving.http._protocol_head import Head, can_become_head
+from mldeploy.serving.http._protocol_head import Head, check_begin
 from mldeploy.serving.http._refusals import Refusal, decompressed
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ class Connection(asyncio.Protocol):
         limits = self._server.limits
         if len(begun) > limits.max_head:
             raise Refusal(431, f"the head is over {limits.max_head} bytes")
-        if not can_become_head(begun):
-            raise Refusal(400, "the request is no HTTP/1.1 by RFC 9112")
+        check_begin(begun)
         self._unread = begun
         if not self._began_head and not self._asked:
             self._began_head = True

@@ -24,9 +24,11 @@ control character, no other version."""
 
 _BEGIN: Final = re.compile(_LINE + rb"(?:" + _FIELD + rb")*+")
 _OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [!-~]+ HTTP/(?!1\.[01]\r)[0-9](?:\.[0-9])?\r\n")
+_OTHER: Final = (505, "this server speaks HTTP/1.1 and HTTP/1.0")
+_NO_HEAD: Final = (400, "the head of the request is no HTTP/1.1 by RFC 9112")
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:\[\]%-]+")
 
-_SINGULAR: Final = frozenset(
+SINGULAR: Final = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"content-type"),
         *(b"expect", b"authorization", b"x-api-key", b"inference-header-content-length"),
@@ -84,8 +86,8 @@ def read_head(head: bytes, limits: Limits) -> Head:
     found = _HEAD.fullmatch(head)
     if found is None:
         if _OTHER_VERSION.match(head):
-            raise Refusal(505, "this server speaks HTTP/1.1 and HTTP/1.0")
-        raise Refusal(400, "the head of the request is no HTTP/1.1 by RFC 9112")
+            raise Refusal(*_OTHER)
+        raise Refusal(*_NO_HEAD)
     method, target, minor, fields = found.groups()
     headers = _headers(fields, limits)
     is_old = minor == b"0"
@@ -112,12 +114,19 @@ def read_head(head: bytes, limits: Limits) -> Head:
     )
 
 
-def can_become_head(begun: bytes) -> bool:
-    """Tell whether the lines that have arrived so far are the beginning of a head."""
+def check_begin(begun: bytes) -> None:
+    """Refuse what has arrived so far if it is not the beginning of a head.
+
+    Raises
+    ------
+    Refusal
+        If no head begins so.
+    """
     lines = begun[: begun.rfind(b"\n") + 1]
-    if not lines:
-        return begun[:1].isalpha() and begun[:1].isupper()
-    return _BEGIN.fullmatch(lines) is not None
+    if _OTHER_VERSION.match(lines):
+        raise Refusal(*_OTHER)
+    if _BEGIN.fullmatch(lines) is None if lines else not b"A" <= begun[:1] <= b"Z":
+        raise Refusal(*_NO_HEAD)
 
 
 def _headers(fields: bytes, limits: Limits) -> dict[bytes, bytes]:
@@ -132,7 +141,7 @@ def _headers(fields: bytes, limits: Limits) -> dict[bytes, bytes]:
         known = headers.get(name)
         if known is None:
             headers[name] = value
-        elif name in _SINGULAR:
+        elif name in SINGULAR:
             raise Refusal(400, f"the header {name.decode('ascii')} is there twice")
         else:
             headers[name] = known + b", " + value

@@ -7,10 +7,10 @@ import logging
 import signal
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter
-from typing import Final, Protocol, final
+from typing import Any, Final, Protocol, final
 
 from mldeploy.errors import DeploymentError
 from mldeploy.serving.http._bounds import Limits
@@ -42,6 +42,7 @@ _GRACE: Final = 0.25
 
 _STEP: Final = 0.02
 _BACKLOG: Final = 2048
+_AT_ONCE: Final = 64
 
 _EXTRA: Final = 64
 """Connections beyond the bound that are heard, for two seconds, if they check the health."""
@@ -131,7 +132,7 @@ class Server:
         self._is_scheduled = False
         self._n_begun, self._most_begun, self._began_at = 0, 64, 0.0
         self._last_heard = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._server: asyncio.Server | None = None
         self._ended = asyncio.Event()
         self.port = 0
@@ -152,6 +153,7 @@ class Server:
         self._loop = loop = asyncio.get_running_loop()
         self._most_connections = room_for(self.limits.max_connections)
         self._listening = listening = _bound(host, port) if sock is None else sock
+        listening.settimeout(0)
         self.port = listening.getsockname()[1]
         self._server = await loop.create_server(
             lambda: Connection(self), sock=listening.dup(), backlog=_BACKLOG
@@ -194,7 +196,7 @@ class Server:
         """Begin to end: serve on for a moment, then answer what is asked, then close."""
         if not self.is_draining:
             self.is_draining = True
-            self._spawn(self._drain())
+            self._draining = asyncio.ensure_future(self._drain())
 
     async def stop(self) -> None:
         """Drain, and return when the server has ended."""
@@ -234,15 +236,21 @@ class Server:
         server.close()
         for _ in range(3):
             await asyncio.sleep(0)  # the event loop closes its own copy of the socket
-        let_in = []
-        with self._listening as listening:
-            listening.settimeout(0)
-            with suppress(OSError):
-                while True:
-                    let_in.append(listening.accept()[0])
-        for sock in let_in:
-            sock.settimeout(0)
-            await self._loop.connect_accepted_socket(lambda: Connection(self), sock)
+        let_in = self._let_in(_BACKLOG)
+        self._listening.close()
+        await asyncio.gather(*let_in)
+
+    def _let_in(self, n_most: int) -> list[asyncio.Task[object]]:
+        """Let in who is at the door: a busy event loop opens it for one at a time only."""
+        let_in: list[asyncio.Task[object]] = []
+        with suppress(OSError):
+            while len(let_in) < n_most:
+                sock = self._listening.accept()[0]
+                sock.settimeout(0)
+                let_in.append(
+                    self._spawn(self._loop.connect_accepted_socket(lambda: Connection(self), sock))
+                )
+        return let_in
 
     def _is_busy(self) -> bool:
         return self.load.n_waiting > 0 or any(not c.is_quiet for c in self._connections)
@@ -386,6 +394,7 @@ class Server:
             now = perf_counter()
         self._is_scheduled = bool(queue) or self._n_begun > 0
         if self._is_scheduled:
+            self._let_in(_AT_ONCE)
             self._loop.call_soon(self._work)
 
     def _ask(self, connection: Connection, request: Request, begin: float) -> None:
@@ -436,10 +445,11 @@ class Server:
         if self._observer is not None:
             self._observer(request, response, perf_counter() - begin)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _bound(host: str, port: int) -> socket.socket:
