@@ -262,6 +262,15 @@ def test_another_decision_from_the_same_scores_is_found(train: Train) -> None:
     assert failed(prove(model, other, ROWS)) >= {("label_flips", "real rows")}
 
 
+def test_rows_that_both_refuse_prove_nothing(train: Train) -> None:
+    model = train(pipeline(LogisticRegression(), unknown="error"), FLIGHTS)
+    unseen = ROWS.with_columns(carrier=pl.lit("ZZ"))
+
+    report = prove(model, compiled(model), unseen)
+
+    assert ("largest_difference", "real rows") in failed(report)
+
+
 @dataclass(frozen=True)
 class TwoMinded:
     """Answers rows in a frame well, and single rows a little otherwise."""

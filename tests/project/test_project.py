@@ -151,6 +151,23 @@ def test_a_model_goes_from_data_to_service_and_answers(project: Project, clock: 
     assert project.verify() == ()
 
 
+def test_a_registered_model_is_compiled_and_what_is_equal_serves(
+    project: Project, problem: Problem, clock: Clock, tmp_path: Path
+) -> None:
+    rows = pl.DataFrame({"x": [-1.5, 0.2], "z": [0.1, 3.0]})
+    release = project.release(versioned(project))
+    compiled = release.compiled
+    assert compiled is not None
+    assert compiled.score_frame(rows)[1] == pytest.approx(release.model.score(rows), abs=1e-9)
+
+    with Project(
+        problem, store=tmp_path / "other", trainer=_with_dummy, compilers=(), by="tom", clock=clock
+    ) as without:
+        version = versioned(without)
+        assert without.release(version).compiled is None
+        assert "The original serves: no compiler was asked" in without.card(version).to_html()
+
+
 def test_nobody_serves_what_nobody_approved(project: Project) -> None:
     version = versioned(project)
 

@@ -27,7 +27,7 @@ from mldeploy.deployment import (
 from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
 from mldeploy.governance import ApprovalDesk, ModelCard, model_card
-from mldeploy.model import Bundle, Model
+from mldeploy.model import Bundle, Compiler, Model
 from mldeploy.monitoring import Monitor, default_monitors
 from mldeploy.problem import Problem
 from mldeploy.project._data import AssessedData, must_be_readable, must_have_features
@@ -75,6 +75,8 @@ class Project:
         else by unit, else at random.
     retraining : RetrainingPolicy, optional
         When to train anew; on alarms about a criterion by default.
+    compilers : sequence of Compiler, optional
+        What tries to compile a model that is registered; by default all that mldeploy has.
     trusted : sequence of str
         Types that this process trusts when it loads models, beyond scikit-learn's own.
     by : str, optional
@@ -112,6 +114,7 @@ class Project:
         monitor: Monitor | None = None,
         split: Split | None = None,
         retraining: RetrainingPolicy | None = None,
+        compilers: Sequence[Compiler] | None = None,
         trusted: Sequence[str] = (),
         by: str | None = None,
         clock: Clock = utc_now,
@@ -132,6 +135,7 @@ class Project:
         self.retraining = retraining or OnAlarm(names=alarm_names(problem))
         self._deployer = deployer
         self._split = split
+        self._compilers = compilers
         self._trusted = tuple(trusted)
         self._references = ReferenceKeeper(self.store)
         self._releases: dict[str, Release] = {}
@@ -247,6 +251,7 @@ class Project:
                 routed,
                 report=report,
                 golden=self._references.rows(report),
+                compilers=self._compilers,
             )
             version = self.registry.register(bundle, report, by=self.by)
         self._references.keep(version, report)

@@ -134,6 +134,8 @@ def compile_model(
 def _tried(
     model: Model, real: pl.DataFrame, compilers: Sequence[Compiler], random_state: int
 ) -> tuple[list[Finding], _Candidate | None]:
+    if not compilers:
+        return [_not_compiled("no compiler was asked", [])], None
     if real.is_empty():
         return [_not_compiled("there is no real row to prove it on", [])], None
     reasons: list[Finding] = []
