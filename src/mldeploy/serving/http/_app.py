@@ -61,7 +61,7 @@ class App:
             *InferenceProtocol(service).routes(),
             *MLflowProtocol(service).routes(),
         )
-        described = OpenAPI(service)
+        described = OpenAPI(service, own_routes=self._vertex.own_routes)
         self.router = Router((*own, *extra, *described.routes()))
 
     def error_response(self, status: int, reason: str, path: str) -> Response:

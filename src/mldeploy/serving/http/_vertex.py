@@ -60,6 +60,12 @@ class VertexProtocol:
             )
         return (*own, *found)
 
+    @property
+    def own_routes(self) -> list[tuple[str, str, str]]:
+        """Method and path that the environment names, and the path that it stands for."""
+        found = [("post", self._predict, f"{_DEFAULT}:predict"), ("get", self._health, _DEFAULT)]
+        return [(method, path, like) for method, path, like in found if path]
+
     def health(self, _: Request, **__: str) -> Response:
         """Tell whether requests should be sent here."""
         ready = not self._service.is_draining()
