@@ -28,6 +28,7 @@ __all__ = [
     "LiveVersionError",
     "MLDeployError",
     "MissingExtraError",
+    "NotCompilableError",
     "NotFoundError",
     "NotMeasurableError",
     "PredictionFailedError",

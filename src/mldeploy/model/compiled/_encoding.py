@@ -22,7 +22,7 @@ from mldeploy.model.compiled._rows import Rows
 
 Part = Callable[[Sequence[Any]], bytes]
 
-_MAX_CELLS: Final = 1 << 28
+_MAX_OUTPUTS: Final = 1 << 21
 
 
 @final
@@ -153,7 +153,7 @@ class Encoding:
         encoding = cls(kinds=kinds, columns=columns)
         if next(numbers, None) is not None:
             raise refuse("its steps take fewer numbers than there are")
-        if encoding.n_outputs > _MAX_CELLS:
+        if encoding.n_outputs > _MAX_OUTPUTS:
             raise refuse(f"its rows would have {encoding.n_outputs} columns")
         return encoding
 

@@ -28,8 +28,8 @@ from mldeploy.problem import Routing
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_CELLS_AT_ONCE: Final = 1 << 20
-_FEWEST_ROWS: Final = 1 << 10
+_CELLS_AT_ONCE: Final = 1 << 21
+"""Numbers in the rows that are encoded at once: 16 MB."""
 _ROWS_AT_ONCE: Final = 1 << 15
 _KINDS: Final = {
     **dict.fromkeys(("integer", "number", "boolean"), "number"),
@@ -208,7 +208,7 @@ class CompiledModel:
                 return total[:, None]
         prepared, n_rows = self.encoding.prepared(frame), frame.height
         at_once = min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // max(self.encoding.n_outputs, 1))
-        at_once = max(at_once, _FEWEST_ROWS)
+        at_once = max(at_once, 1)
         if n_rows <= at_once:
             return run(self.kernels, self.encoding.block(prepared, slice(0, n_rows)))
         outputs = [

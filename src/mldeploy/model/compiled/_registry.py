@@ -23,9 +23,9 @@ _KINDS: Final[Mapping[str, str]] = {
     "layers": "_smooth:Layers",
     "linear": "_linear:Linear",
     "linked": "_average:Linked",
-    "normalise": "_dense:Normalise",
+    "normalise": "_combined:Normalise",
     "onnx": "_onnx:OnnxKernel",
-    "polynomial": "_dense:Polynomial",
+    "polynomial": "_combined:Polynomial",
     "take": "_dense:Take",
     "trees": "_trees:TreeKernel",
 }

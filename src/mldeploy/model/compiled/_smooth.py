@@ -13,23 +13,12 @@ from mldeploy.model.compiled._kernel import Arrays, Floats
 from mldeploy.model.compiled._link import sigmoid
 from mldeploy.model.compiled._refuse import refuse
 from mldeploy.model.compiled._registry import array_of, require_no_more
-
-
-class _Smooth:
-    kind: ClassVar[str]
-
-    def breakpoints(self) -> dict[int, Floats]:
-        """Return none: its answer does not jump."""
-        return {}
-
-    def spec(self) -> dict[str, Any]:
-        """Return its settings."""
-        return {"kind": self.kind}
+from mldeploy.model.compiled._without_jumps import Smooth
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Constant(_Smooth):
+class Constant(Smooth):
     """Return the same for every row.
 
     Attributes
@@ -81,7 +70,7 @@ class Constant(_Smooth):
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Gaussian(_Smooth):
+class Gaussian(Smooth):
     """Return the log-likelihood of each class, columns being independent and normal.
 
     Attributes
@@ -150,7 +139,7 @@ _ACTIVATIONS: Final[Mapping[str, Callable[[Floats], Floats]]] = {
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Layers(_Smooth):
+class Layers(Smooth):
     """A network of dense layers, without what follows the last one.
 
     Attributes

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.preprocessing import Normalizer, PolynomialFeatures
 from sklearn.utils import get_tags
 
-from mldeploy.model.compiled._dense import Normalise, Polynomial
+from mldeploy.model.compiled._combined import Normalise, Polynomial
 from mldeploy.model.compiled._kernel import Kernel
 from mldeploy.model.compiled._linear import Linear
 from mldeploy.model.compiled._ops import Op
