@@ -24,7 +24,7 @@ from mldeploy.assessment import (
     default_assessors,
 )
 from mldeploy.data import GroupSplit, RandomSplit, Split, TimeSplit
-from mldeploy.deployment import Deployer, InProcessDeployer
+from mldeploy.deployment import Deployer, HttpDeployer, InProcessDeployer
 from mldeploy.monitoring import (
     DataQualityMonitor,
     DriftMonitor,
@@ -184,6 +184,12 @@ class TestInProcessDeployer(DeployerConformance):
     @pytest.fixture
     def deployer(self) -> Deployer:
         return InProcessDeployer()
+
+
+class TestHttpDeployer(DeployerConformance):
+    @pytest.fixture
+    def deployer(self) -> Deployer:
+        return HttpDeployer()
 
 
 class TestMonitors(MonitorConformance):

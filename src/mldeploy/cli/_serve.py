@@ -34,6 +34,7 @@ from mldeploy.serving.http import (
     WorkerSpec,
     assembled,
     assembly_of,
+    for_a_loop,
     require_guard,
     run,
     served_of,
@@ -191,13 +192,14 @@ def work(arguments: dict[str, object], context: WorkerContext) -> Work:
     """Return what one of several processes does: the factory that a `Supervisor` imports."""
     settings = ServeSettings.model_validate(arguments)
     log = settings.open_log()
+    sink = for_a_loop(log)
     board = Switchboard(
-        settings.plan, deployment=settings.name, sink=log, trusted=settings.trusted
+        settings.plan, deployment=settings.name, sink=sink, trusted=settings.trusted
     )
     batcher = Batcher(board.traffic)
     assembly = assembly_of(
         [served_of(board, name=settings.name, batcher=batcher)],
-        sink=log,
+        sink=sink,
         permits=settings.permits(),
         labels=settings.labels(),
         is_draining=lambda: context.is_draining,
@@ -212,7 +214,7 @@ def work(arguments: dict[str, object], context: WorkerContext) -> Work:
         log.close()
 
     return Work(
-        handler=assembly.app,
+        handler=assembly.handler,
         apply=apply,
         close=close,
         limits=assembly.service.limits,

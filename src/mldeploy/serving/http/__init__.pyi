@@ -4,6 +4,7 @@ from ._compose import Assembly, assembled, assembly_of, facts_of, served_of
 from ._keys import ApiKey, ApiKeys, require_guard
 from ._messages import Handler, Request, Response
 from ._metrics import Metrics
+from ._promised import PromisedLog, for_a_loop
 from ._routing import Role, Route
 from ._server import Server, run
 from ._service import Served, Service, TakesLabels
@@ -20,6 +21,7 @@ __all__ = [
     "Limits",
     "Metrics",
     "PlanOutcome",
+    "PromisedLog",
     "Request",
     "Response",
     "Role",
@@ -36,6 +38,7 @@ __all__ = [
     "assembled",
     "assembly_of",
     "facts_of",
+    "for_a_loop",
     "require_guard",
     "run",
     "serve_in_thread",

@@ -14,8 +14,10 @@ from mldeploy.serving._plan import Plan, Switchboard
 from mldeploy.serving._sink import PredictionSink
 from mldeploy.serving.http._app import App, Permits
 from mldeploy.serving.http._bounds import Limits
+from mldeploy.serving.http._messages import Handler
 from mldeploy.serving.http._metrics import Family, Metrics
 from mldeploy.serving.http._page import Drift, Page
+from mldeploy.serving.http._promised import PromisedLog, for_a_loop
 from mldeploy.serving.http._server import Server
 from mldeploy.serving.http._service import Served, Service, TakesLabels
 
@@ -29,6 +31,8 @@ class Assembly:
     ----------
     app : App
         What answers.
+    handler : callable
+        The same, behind a log that is waited for.
     metrics : Metrics
         What is counted.
     service : Service
@@ -36,13 +40,14 @@ class Assembly:
     """
 
     app: App
+    handler: Handler
     metrics: Metrics
     service: Service
 
     def server(self, *, lame_duck: float = 1.0, drain_timeout: float = 20.0) -> Server:
         """Return a server of it that has not begun to listen; see `Server`."""
         server = Server(
-            self.app,
+            self.handler,
             limits=self.service.limits,
             error_response=self.app.error_response,
             observer=self.metrics,
@@ -80,7 +85,8 @@ def assembly_of(
     page = Page(service, metrics, drift=drift)
     app = App(service, extra=(*metrics.routes(), *page.routes()), permits=permits)
     metrics.follow(app.router)
-    return Assembly(app=app, metrics=metrics, service=service)
+    handler = sink.answering(app) if isinstance(sink, PromisedLog) else app
+    return Assembly(app=app, handler=handler, metrics=metrics, service=service)
 
 
 def served_of(board: Switchboard, *, name: str, batcher: Batcher) -> Served:
@@ -130,6 +136,7 @@ def assembled(
     **settings
         As for `assembly_of`.
     """
+    sink = for_a_loop(sink)
     board = Switchboard(plan, deployment=_deployment_of(sink, name), sink=sink, trusted=trusted)
     batcher = Batcher(board.traffic)
     try:
