@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 import tempfile
@@ -146,6 +147,7 @@ def _serve_here(settings: ServeSettings, *, host: str, port: int) -> None:
         async def main() -> None:
             await server.start(host, port)
             with server.signals_drain():
+                _settle()
                 _say(settings.name, host, server.port)
                 await server.wait_ended()
 
@@ -205,6 +207,8 @@ def work(arguments: dict[str, object], context: WorkerContext) -> Work:
         is_draining=lambda: context.is_draining,
     )
 
+    _settle()
+
     async def apply(plan: object) -> dict[str, object]:
         await asyncio.to_thread(board.apply, Plan.model_validate(plan))
         return {"version": board.traffic.version}
@@ -255,6 +259,12 @@ def _labels_into(store: Path, plan: Plan) -> TakesLabels:
         keeper(labels)
 
     return take
+
+
+def _settle() -> None:
+    """Tell the garbage collector that what is loaded stays: it need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _say(name: str, host: str, port: int) -> None:
