@@ -90,7 +90,7 @@ class Linear:
 
 @final
 class Fused:
-    """The sum of a linear kernel with one output, without the row of numbers in between.
+    """The sums of a linear kernel, without the row of numbers in between.
 
     A table of weights by key takes the place of one-hot columns. The steps on numbers are those
     of the encoding, in the same order; only the order of the sum differs. A row that the
@@ -101,29 +101,45 @@ class Fused:
     encoding : Encoding
         What the kernel would have read.
     kernel : Linear
-        With one output and no shift.
+        Without a shift.
     """
 
     def __init__(self, encoding: Encoding, kernel: Linear) -> None:
-        self.one = _fused_one(encoding.columns, kernel)
-        self._encoding = encoding
-        self._intercept = float(kernel.intercepts[0])
-        self._weights = [w.copy() for w in _split(encoding.columns, kernel.weights[:, 0])]
-        self._tables = [
-            None if isinstance(column, NumberColumn) else column.rows.weighted(weights)
-            for column, weights in zip(encoding.columns, self._weights, strict=True)
+        columns, n_outputs = encoding.columns, kernel.n_outputs
+        by_output = [_split(columns, kernel.weights[:, i]) for i in range(n_outputs)]
+        self._intercepts = kernel.intercepts.tolist()
+        self._ones = [
+            _sum_of_one(columns, own, intercept)
+            for own, intercept in zip(by_output, self._intercepts, strict=True)
+        ]
+        self.one = self._ones[0]
+        self.n_outputs = n_outputs
+        self._columns = columns
+        self._weights = [
+            [_weight_of(c, own[i]) for own in by_output] for i, c in enumerate(columns)
         ]
 
+    def row(self, values: Sequence[Any]) -> list[float]:
+        """Return the sums of one row."""
+        return [one(values) for one in self._ones]
+
     def many(self, frame: pl.DataFrame) -> Floats:
-        """Return the sums, of shape (n_rows,)."""
-        total = np.full(frame.height, self._intercept)
+        """Return the sums, of shape (n_rows, n_outputs)."""
+        totals = [np.full(frame.height, intercept) for intercept in self._intercepts]
         raw = frame.get_columns()
-        for column, weights, table in zip(
-            self._encoding.columns, self._weights, self._tables, strict=True
-        ):
+        for column, by_output in zip(self._columns, self._weights, strict=True):
             prepared = column.prepared(raw[column.source])
-            total += prepared * weights[0] if table is None else table[prepared]
-        return total
+            for total, weight in zip(totals, by_output, strict=True):
+                part = prepared * weight if isinstance(weight, float) else weight[prepared]
+                np.add(total, part, out=total)
+        return totals[0][:, None] if len(totals) == 1 else np.stack(totals, axis=1)
+
+
+def _weight_of(column: Column, weights: Floats) -> float | Floats:
+    """Return the weight of a number, or those of the rows of a table."""
+    if isinstance(column, NumberColumn):
+        return float(weights[0])
+    return column.rows.weighted(weights)
 
 
 def _split(columns: Sequence[Column], weights: Floats) -> list[Floats]:
@@ -131,10 +147,11 @@ def _split(columns: Sequence[Column], weights: Floats) -> list[Floats]:
     return np.split(weights, ends[:-1])
 
 
-def _fused_one(columns: Sequence[Column], kernel: Linear) -> Callable[[Sequence[Any]], float]:
-    intercept = float(kernel.intercepts[0])
+def _sum_of_one(
+    columns: Sequence[Column], weights: Sequence[Floats], intercept: float
+) -> Callable[[Sequence[Any]], float]:
     scaled, moved, stepped, tables, looked_up = [], [], [], [], []
-    for column, own in zip(columns, _split(columns, kernel.weights[:, 0]), strict=True):
+    for column, own in zip(columns, weights, strict=True):
         if isinstance(column, NumberColumn):
             plan = canonical(column.ops)
             if plan is None:

@@ -31,6 +31,8 @@ Array: TypeAlias = npt.NDArray[Any]
 _CELLS_AT_ONCE: Final = 1 << 21
 """Numbers in the rows that are encoded at once: 16 MB."""
 _ROWS_AT_ONCE: Final = 1 << 15
+_MOST_SUMS: Final = 8
+"""Up to here sums of one row are taken one by one, which is faster than a row of numbers."""
 _KINDS: Final = {
     **dict.fromkeys(("integer", "number", "boolean"), "number"),
     **dict.fromkeys(("string", "category"), "text"),
@@ -101,9 +103,14 @@ class CompiledModel:
         """
         fused = self._fused
         if fused is not None:
-            total = fused.one(values)
-            if total - total == 0.0:  # neither NaN nor infinite
-                return self.head.one_of_two(total)
+            if fused.n_outputs == 1:
+                total = fused.one(values)
+                if total - total == 0.0:  # neither NaN nor infinite
+                    return self.head.one_of_two(total)
+            else:
+                totals = fused.row(values)
+                if math.isfinite(sum(totals)):
+                    return self.head.one(totals)
         with np.errstate(all="ignore"):
             outputs = run(self.kernels, self.encoding.row(values))
         return self.head.one(outputs[0].tolist())
@@ -203,9 +210,9 @@ class CompiledModel:
 
     def _outputs(self, frame: pl.DataFrame) -> Floats:
         if self._fused is not None:
-            total = self._fused.many(frame)
-            if math.isfinite(total.sum()) or np.isfinite(total).all():
-                return total[:, None]
+            totals = self._fused.many(frame)
+            if math.isfinite(totals.sum()) or np.isfinite(totals).all():
+                return totals
         prepared, n_rows = self.encoding.prepared(frame), frame.height
         at_once = min(_ROWS_AT_ONCE, _CELLS_AT_ONCE // max(self.encoding.n_outputs, 1))
         at_once = max(at_once, 1)
@@ -219,12 +226,12 @@ class CompiledModel:
 
     @cached_property
     def _fused(self) -> Fused | None:
-        """The short way of a single weighted sum, behind nothing but a guard."""
+        """The short way of a few weighted sums, behind nothing but a guard."""
         kernels = [kernel for kernel in self.kernels if kernel.kind != "guard"]
         if len(kernels) != 1 or not isinstance(kernels[0], Linear) or not self.encoding.columns:
             return None
         kernel = kernels[0]
-        if kernel.n_outputs != 1 or kernel.shift is not None:
+        if kernel.n_outputs > _MOST_SUMS or kernel.shift is not None:
             return None
         return Fused(self.encoding, kernel)
 
