@@ -25,8 +25,10 @@ from mldeploy.serving.http._openapi_schemas import (
     example_of,
     explanation_schema,
     input_tensor,
+    listed_row_schema,
     one_of,
     open_object,
+    open_row_schema,
     output_tensor,
     row_schema,
 )
@@ -123,6 +125,8 @@ class OpenAPI:
         yield from (("Error", OUR_ERROR), ("TextError", TEXT_ERROR), ("MlflowError", MLFLOW_ERROR))
         yield "Explanation", explanation_schema()
         yield "OutputTensor", output_tensor()
+        yield "OpenRow", open_row_schema(self._service.default)
+        yield "ListedRow", listed_row_schema(self._service.default)
         for number, model in enumerate(self._service.models.values()):
             yield f"Row{number}", row_schema(model)
             yield f"Columns{number}", columns_schema(model)
@@ -134,7 +138,7 @@ class OpenAPI:
         yield from _of_health()
         yield from _of_observing()
         yield "post", "/labels", _labels()
-        yield "post", "/invocations", _invocations(_ref("Row0"))
+        yield "post", "/invocations", _invocations()
         yield from _of_vertex()
         for number, model in enumerate(self._service.models.values()):
             name = quote(model.name, safe="")
@@ -142,7 +146,8 @@ class OpenAPI:
             if model is self._service.default:
                 yield "post", "/predict", predict
             yield "post", f"/models/{name}/predict", predict
-            for place, parameters in (("", []), ("/versions/{version}", [_in_path("version")])):
+            version = _in_path("version") | {"schema": {"enum": [model.version_number]}}
+            for place, parameters in (("", []), ("/versions/{version}", [version])):
                 path = f"/v2/models/{name}{place}"
                 yield "get", path, _with(parameters, _tensors(model))
                 yield "get", f"{path}/ready", _with(parameters, _model_ready(model))
@@ -228,9 +233,11 @@ def _of_observing() -> Iterator[_Path]:
 
 
 def _predict(number: int, model: Served) -> dict[str, Any]:
-    row, columns, keys = _ref(f"Row{number}"), _ref(f"Columns{number}"), a_list(KEY)
+    row, columns = _ref(f"Row{number}"), _ref(f"Columns{number}")
+    keys = a_list(KEY) | {"type": ["array", "null"], "description": "One for each row."}
+    explain = {} if model.explain is None else {"explain": _FLAG}
     asked = one_of(
-        row=an_object({"row": row}, key=KEY, explain=_FLAG),
+        row=an_object({"row": row}, key=KEY, **explain),
         rows=an_object({"rows": a_list(row, minItems=1)}, keys=keys),
         columns=an_object({"columns": columns}, keys=keys),
     )
@@ -251,7 +258,6 @@ def _predict(number: int, model: Served) -> dict[str, Any]:
     answers = {
         200: _response("The answers.", **{_JSON: told}, **dict.fromkeys(_ARROW, _BYTES)),
         422: _response("Values are refused; each is named.", **{_JSON: _ref("Error")}),
-        501: _response("It explains nothing.", **{_JSON: _ref("Error")}),
     }
     body = {_JSON: asked, **dict.fromkeys(_ARROW, _BYTES)}
     operation = _operation(f"Predict with {model.name}.", answers, body=body)
@@ -282,15 +288,15 @@ def _labels() -> dict[str, Any]:
 # --- other protocols --------------------------------------------------------------------------
 
 
-def _invocations(row: JsonSchema) -> dict[str, Any]:
-    rows, values = a_list(row, minItems=1), a_list({"type": "array"}, minItems=1)
-    split = open_object({"columns": a_list(TEXT), "data": values})
+def _invocations() -> dict[str, Any]:
+    rows, lists = a_list(_ref("OpenRow"), minItems=1), a_list(_ref("ListedRow"), minItems=1)
+    split = open_object({"columns": a_list(TEXT), "data": a_list({"type": "array"}, minItems=1)})
     asked = {
         "anyOf": [
             open_object({"dataframe_records": rows}),
             open_object({"dataframe_split": split}),
-            open_object({"instances": {"anyOf": [rows, values]}}),
-            open_object({"inputs": {"anyOf": [rows, values, {"type": "object"}]}}),
+            open_object({"instances": {"anyOf": [rows, lists]}}),
+            open_object({"inputs": {"anyOf": [rows, lists, {"type": "object"}]}}),
         ]
     }
     told = an_object({"predictions": {"type": "array"}})
@@ -317,7 +323,7 @@ def _of_vertex() -> Iterator[_Path]:
     )
     yield "get", _VERTEX, _with(parameters, health)
     yield "get", f"{_VERTEX}:predict", _with(parameters, health)
-    instance = {"anyOf": [_ref("Row0"), {"type": "array"}]}
+    instance = {"anyOf": [_ref("OpenRow"), _ref("ListedRow")]}
     told = an_object({"predictions": a_list({"type": "object"})})
     predict = _operation(
         "Predict, as Vertex AI asks.",

@@ -90,6 +90,26 @@ def row_schema(model: Served) -> JsonSchema:
     }
 
 
+def open_row_schema(model: Served) -> JsonSchema:
+    """Return the schema of a row that may have further columns, which are ignored."""
+    return row_schema(model) | {
+        "title": f"Row of {model.name}, perhaps with more",
+        "additionalProperties": True,
+    }
+
+
+def listed_row_schema(model: Served) -> JsonSchema:
+    """Return the schema of a row as a list, in the order of the columns."""
+    values = [_column(column) for column in model.signature.inputs.columns]
+    return {
+        "type": "array",
+        "title": f"Row of {model.name} in the order of its columns",
+        "prefixItems": values,
+        "items": False,
+        "minItems": len(values),
+    }
+
+
 def columns_schema(model: Served) -> JsonSchema:
     """Return the schema of an object of columns."""
     row = row_schema(model)

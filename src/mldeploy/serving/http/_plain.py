@@ -175,7 +175,7 @@ async def _promised(answer: Awaitable[Answered]) -> Response:
 async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Response:
     """Answer a row, and say what each column contributed."""
     if model.explain is None:
-        raise BadRequest(501, "this model explains nothing; its bundle has no golden rows")
+        raise BadRequest(400, "this model explains nothing; its bundle has no golden rows")
     loop, names = asyncio.get_running_loop(), model.signature.inputs.names
     if model.batcher is not None and not model.is_compiled:
         one = await model.batcher.predict(row, key=key)
