@@ -34,6 +34,18 @@ $(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
 	$(INSTALL) --editable ".[all]" --group dev --group examples
 	@touch $@ $(VENV)/.example
 
+# Clients that others wrote, in an environment of their own: they contradict ours, and each other.
+.venv-clients/.done: tests/serving/http/clients/requirements.txt $(VENV)/.pip
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet \
+		--requirement tests/serving/http/clients/requirements.txt
+	@touch $@
+
+# Debian's promtool, where there is a Debian; its test says so where there is none.
+$(VENV)/.tools: tests/tools/get_promtool.sh $(VENV)/.pip
+	-sh tests/tools/get_promtool.sh
+	@touch $@
+
 # --- what people run --------------------------------------------------------------------------
 
 example: $(VENV)/.example
@@ -42,7 +54,7 @@ example: $(VENV)/.example
 # Two processes that leave each other a core: OpenMP's threads would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev .venv-clients/.done $(VENV)/.tools
 	$(PYTEST) $(COVERAGE) $(ARGS)
 
 test-fast: $(VENV)/.dev
@@ -88,5 +100,5 @@ changelog: $(VENV)/.pip
 	$(BIN)/towncrier build --yes --version "$(VERSION)"
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/reference/generated .coverage .coverage.* \
+	rm -rf $(VENV) .venv-clients build dist docs/_build docs/reference/generated .coverage .coverage.* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
