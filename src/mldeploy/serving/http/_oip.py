@@ -112,12 +112,16 @@ class InferenceProtocol:
     ) -> Response | Awaitable[Response]:
         """Answer tensors."""
         found = self._service.model(model, version)
-        _accept(request)
         head, tail = _parts(request)
         asked = an_object(head)
         identifier = asked.get("id")
         if identifier is not None and not isinstance(identifier, str):
             raise BadRequest(400, '"id" is no text')
+        outputs = _chosen(
+            asked.get("outputs"),
+            _names(found.signature),
+            all_binary=_parameters(asked, "the request").get("binary_data_output") is True,
+        )
         columns = input_columns(asked.get("inputs"), tail, found.signature.inputs)
         n_rows = len(next(iter(columns.values())))
         few_enough(n_rows, self._service)
@@ -127,24 +131,21 @@ class InferenceProtocol:
             table = rows_of_columns(columns, schema, "inputs")
 
         def write(answers: Answers) -> Response:
-            outputs = outputs_of(answers, found.signature)
-            return _respond(found, asked, outputs, answers, identifier)
+            return _written(found, answers, outputs, identifier)
 
-        _chosen(asked.get("outputs"), _names(found.signature), all_binary=False)
         return respond(found, table, write)
-
-
-def _accept(request: Request) -> None:
-    kind = request.headers.get(b"content-type", b"application/json")
-    kind = kind.partition(b";")[0].strip().lower()
-    if kind not in (b"application/json", b"application/octet-stream", b""):
-        raise BadRequest(415, "send application/json, or application/octet-stream with tensors")
 
 
 def _parts(request: Request) -> tuple[bytes, bytes]:
     """Return the JSON of a request, and the tensors that follow it."""
+    kind = request.headers.get(b"content-type", b"application/json")
+    kind = kind.partition(b";")[0].strip().lower()
+    if kind not in (b"application/json", b"application/octet-stream", b""):
+        raise BadRequest(415, "send application/json, or application/octet-stream with tensors")
     length = request.headers.get(_LENGTH)
     if length is None:
+        if kind == b"application/octet-stream":
+            raise BadRequest(400, "binary data need the header Inference-Header-Content-Length")
         return request.body, b""
     if not length.isdigit() or len(length) > 18:
         raise BadRequest(400, "Inference-Header-Content-Length is no number")
@@ -156,18 +157,10 @@ def _parts(request: Request) -> tuple[bytes, bytes]:
     return request.body[:size], request.body[size:]
 
 
-def _respond(
-    model: Served,
-    asked: dict[str, Any],
-    outputs: dict[str, Output],
-    answers: Answers,
-    identifier: str | None,
+def _written(
+    model: Served, answers: Answers, chosen: list[tuple[str, bool]], identifier: str | None
 ) -> Response:
-    parameters = asked.get("parameters")
-    if not isinstance(parameters, dict | None):
-        raise BadRequest(400, '"parameters" is no object')
-    all_binary = (parameters or {}).get("binary_data_output", False)
-    chosen = _chosen(asked.get("outputs"), outputs, all_binary=all_binary is True)
+    outputs = outputs_of(answers, model.signature)
     tensors, tail = [], []
     for name, is_binary in chosen:
         output = outputs[name]
@@ -222,11 +215,16 @@ def _chosen(
             raise BadRequest(
                 400, f"there is no output {str(name)[:80]!r}; see {', '.join(outputs)}"
             )
-        parameters = one.get("parameters") or {}
-        if not isinstance(parameters, dict):
-            raise BadRequest(400, '"parameters" of an output is no object')
+        parameters = _parameters(one, f"the output {name!r}")
         chosen.append((name, parameters.get("binary_data", all_binary) is True))
     return chosen
+
+
+def _parameters(of: dict[str, Any], what: str) -> dict[str, Any]:
+    parameters = of.get("parameters")
+    if not isinstance(parameters, dict | None):
+        raise BadRequest(400, f'"parameters" of {what} is no object')
+    return parameters or {}
 
 
 def _names(signature: Signature) -> list[str]:

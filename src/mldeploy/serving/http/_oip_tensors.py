@@ -72,7 +72,7 @@ def input_columns(inputs: object, tail: bytes, schema: Schema) -> dict[str, list
             raise BadRequest(400, f"the model has no input {str(name)[:80]!r}")
         if name in columns:
             raise BadRequest(400, f"the input {name!r} is there twice")
-        if datatype not in _DTYPES and datatype != "BYTES":
+        if not isinstance(datatype, str) or datatype not in (*_DTYPES, "BYTES"):
             raise BadRequest(400, f"the datatype {str(datatype)[:40]!r} of {name!r} is unknown")
         if datatype not in _ACCEPTS.get(kinds[name], _TEXT):
             raise BadRequest(
@@ -102,10 +102,10 @@ def _count(name: str, shape: object) -> int:
 def _values(
     tensor: Mapping[str, Any], name: str, datatype: str, count: int, rest: memoryview
 ) -> tuple[list[Any], memoryview]:
-    parameters = tensor.get("parameters") or {}
-    if not isinstance(parameters, dict):
+    parameters = tensor.get("parameters")
+    if not isinstance(parameters, dict | None):
         raise BadRequest(400, f'"parameters" of {name!r} is no object')
-    size = parameters.get("binary_data_size")
+    size = (parameters or {}).get("binary_data_size")
     if size is None:
         values = list(_flat(tensor.get("data"), name))
         if len(values) != count:
@@ -183,7 +183,7 @@ def outputs_of(answers: Answers, signature: Signature) -> dict[str, Output]:
         scores = np.asarray(answers.scores, dtype=np.float64)
         outputs["score"] = Output(datatype="FP64", shape=scores.shape, values=scores)
     for name, texts in (("prediction_id", answers.ids), ("route", answers.routes)):
-        values = np.array(list(texts), dtype=object)
+        values = np.array([str(text) for text in texts], dtype=object)
         outputs[name] = Output(datatype="BYTES", shape=(n_rows,), values=values)
     return outputs
 
