@@ -20,6 +20,10 @@ from mldeploy.serving import Arm, MemoryLog, Plan
 from mldeploy.serving.http import Assembly, RunningServer, assembled, serve_in_thread
 
 
+collect_ignore = ["clients"]
+"""They run elsewhere, with packages that are not installed here."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """One answer of HTTP/1.1."""
