@@ -13,13 +13,13 @@ import pydantic
 from mldeploy._record import Clock, Record, utc_now
 from mldeploy.errors import DeploymentError
 from mldeploy.evidence import Verdict
-from mldeploy.model import Bundle
+from mldeploy.model import Bundle, CompiledModel
 from mldeploy.serving._predictor import Predictor
 from mldeploy.serving._sink import PredictionSink
 from mldeploy.serving._traffic import Later, Traffic
 
 if TYPE_CHECKING:
-    from mldeploy.model import CompiledModel, Model
+    from mldeploy.model import Model
 
 _Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 
@@ -188,4 +188,12 @@ def _load(arm: Arm, *, trusted: Sequence[str]) -> _Loaded:
                 f"{arm.version} does not answer as when its bundle was written: "
                 f"{finding.summary} {finding.action}"
             )
+        _warm(model, bundle)
     return _Loaded(bundle=bundle, model=model)
+
+
+def _warm(model: Model | CompiledModel, bundle: Bundle) -> None:
+    """Let a model build what it builds with its first row alone, before a client waits for it."""
+    if isinstance(model, CompiledModel):
+        for values in bundle.golden_rows().head(2).iter_rows():
+            model.score_row(values)
