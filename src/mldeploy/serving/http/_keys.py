@@ -91,16 +91,20 @@ class ApiKeys:
             return None
         given = _given(request)
         if given is None:
-            told = error_response(401, "this needs a key: Authorization: Bearer KEY", request.path)
-            challenge = (b"www-authenticate", b'Bearer, Basic realm="mldeploy"')
-            return Response(status=401, body=told.body, headers=(challenge,))
+            return _challenge("this needs a key: Authorization: Bearer KEY", request)
         digest = hashlib.sha256(given).hexdigest()
         known = [key for key in self.keys if hmac.compare_digest(key.sha256, digest)]
         if not known:
-            return error_response(401, "this key is not known", request.path)
+            return _challenge("this key is not known", request)
         if role not in known[0].roles:
             return error_response(403, f"this key does not open {role}", request.path)
         return None
+
+
+def _challenge(reason: str, request: Request) -> Response:
+    told = error_response(401, reason, request.path)
+    wanted = (b"www-authenticate", b'Bearer, Basic realm="mldeploy"')
+    return Response(status=401, body=told.body, headers=(wanted,))
 
 
 def _given(request: Request) -> bytes | None:

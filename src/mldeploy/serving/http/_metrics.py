@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from bisect import bisect_left
@@ -22,6 +23,7 @@ BOUNDS: Final = (
 )
 """Upper ends of the histogram's buckets, in seconds."""
 
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 Samples = Iterable[tuple[str, dict[str, str], float]]
 Family = tuple[str, str, str, Samples]
@@ -33,8 +35,8 @@ Source = Callable[[], Iterable[Family]]
 class Metrics:
     """Count requests by route and status, with a histogram of their times.
 
-    Paths are counted under the pattern of their route, and all others as one, so that nobody can
-    fill the memory by asking for paths that are not there.
+    Paths are counted under the pattern of their route, and all others as one, as are methods that
+    no route has: so nobody can fill the memory by asking for what is not there.
     """
 
     def __init__(self) -> None:
@@ -57,7 +59,8 @@ class Metrics:
     def __call__(self, request: Request, response: Response, seconds: float) -> None:
         """Take a request and its answer; the `observer` of a `Listener`."""
         pattern = self._routes.get(request.path) or self._pattern(request)
-        self._counts[pattern, request.method, response.status] += 1
+        method = request.method if request.method in _METHODS else "other"
+        self._counts[pattern, method, response.status] += 1
         buckets = self._buckets.get(pattern)
         if buckets is None:
             buckets = self._buckets.setdefault(pattern, [0] * (len(BOUNDS) + 1))
@@ -175,4 +178,6 @@ def _escaped_help(text: str) -> str:
 
 
 def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{value:+}".replace("inf", "Inf")
     return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))

@@ -40,7 +40,6 @@ class VertexProtocol:
     def routes(self) -> tuple[Route, ...]:
         """Return the routes; those of the environment come first."""
         found = [
-            Route(method="GET", pattern=_DEFAULT, role=Role.ANYONE, action=self.health),
             Route(
                 method="POST", pattern=_DEFAULT + ":predict", role=Role.PREDICT,
                 action=self.predict,
@@ -48,6 +47,7 @@ class VertexProtocol:
             Route(
                 method="GET", pattern=_DEFAULT + ":predict", role=Role.ANYONE, action=self.health
             ),
+            Route(method="GET", pattern=_DEFAULT, role=Role.ANYONE, action=self.health),
         ]  # fmt: skip
         own = []
         if self._predict:
