@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -19,7 +20,7 @@ from mldeploy.model import Bundle
 from mldeploy.serving import Arm, MemoryLog, Plan
 from mldeploy.serving.http import Assembly, RunningServer, assembled, serve_in_thread
 
-
+_CLIENTS = Path(__file__).parents[3] / ".venv-clients" / "bin"
 collect_ignore = ["clients"]
 """They run elsewhere, with packages that are not installed here."""
 
@@ -172,3 +173,14 @@ def running_plain(opens: Opens, plain_bundle: Path) -> Iterator[Running]:
     """The model that did not compile on a real port."""
     with opens(plain_bundle) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """Where the clients' programs are."""
+    if not (_CLIENTS / "python").exists():
+        wanted = "the clients of others are not installed: make .venv-clients/.ready"
+        if os.environ.get("CI"):
+            pytest.fail(wanted)
+        pytest.skip(wanted)
+    return _CLIENTS

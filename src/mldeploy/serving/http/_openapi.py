@@ -125,11 +125,13 @@ class OpenAPI:
         yield from (("Error", OUR_ERROR), ("TextError", TEXT_ERROR), ("MlflowError", MLFLOW_ERROR))
         yield "Explanation", explanation_schema()
         yield "OutputTensor", output_tensor()
-        yield "OpenRow", open_row_schema(self._service.default)
-        yield "ListedRow", listed_row_schema(self._service.default)
+        default = self._service.default
+        yield "OpenRow", open_row_schema(default.signature.inputs, default.name)
+        yield "ListedRow", listed_row_schema(default.signature.inputs, default.name)
         for number, model in enumerate(self._service.models.values()):
-            yield f"Row{number}", row_schema(model)
-            yield f"Columns{number}", columns_schema(model)
+            schema = model.signature.inputs
+            yield f"Row{number}", row_schema(schema, model.name)
+            yield f"Columns{number}", columns_schema(schema, model.name)
             yield f"Answer{number}", answer_schema(model.signature)
             yield f"Answers{number}", answers_schema(model.signature)
             yield f"InputTensor{number}", input_tensor(model.signature, model.name)

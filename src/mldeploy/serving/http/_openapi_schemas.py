@@ -7,11 +7,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from typing import TypeAlias as Alias
 
-from mldeploy.data import ColumnSchema
+from mldeploy.data import ColumnSchema, Schema
 from mldeploy.model import Signature
 from mldeploy.problem import Route
 from mldeploy.serving.http._oip_tensors import tensor_type
-from mldeploy.serving.http._service import Served
 
 JsonSchema: Alias = dict[str, Any]
 
@@ -78,45 +77,44 @@ TEXT_ERROR: Final = an_object({"error": TEXT})
 MLFLOW_ERROR: Final = an_object({"error_code": TEXT, "message": TEXT})
 
 
-def row_schema(model: Served) -> JsonSchema:
+def row_schema(schema: Schema, name: str) -> JsonSchema:
     """Return the schema of a row."""
-    columns = model.signature.inputs.columns
     return {
         "type": "object",
-        "title": f"Row of {model.name}",
+        "title": f"Row of {name}",
         "additionalProperties": False,
-        "properties": {column.name: _column(column) for column in columns},
-        "required": [column.name for column in columns if not column.nullable],
+        "properties": {column.name: _column(column) for column in schema.columns},
+        "required": [column.name for column in schema.columns if not column.nullable],
     }
 
 
-def open_row_schema(model: Served) -> JsonSchema:
+def open_row_schema(schema: Schema, name: str) -> JsonSchema:
     """Return the schema of a row that may have further columns, which are ignored."""
-    return row_schema(model) | {
-        "title": f"Row of {model.name}, perhaps with more",
+    return row_schema(schema, name) | {
+        "title": f"Row of {name}, perhaps with more",
         "additionalProperties": True,
     }
 
 
-def listed_row_schema(model: Served) -> JsonSchema:
+def listed_row_schema(schema: Schema, name: str) -> JsonSchema:
     """Return the schema of a row as a list, in the order of the columns."""
-    values = [_column(column) for column in model.signature.inputs.columns]
+    values = [_column(column) for column in schema.columns]
     return {
         "type": "array",
-        "title": f"Row of {model.name} in the order of its columns",
+        "title": f"Row of {name} in the order of its columns",
         "prefixItems": values,
         "items": False,
         "minItems": len(values),
     }
 
 
-def columns_schema(model: Served) -> JsonSchema:
+def columns_schema(schema: Schema, name: str) -> JsonSchema:
     """Return the schema of an object of columns."""
-    row = row_schema(model)
+    row = row_schema(schema, name)
     return row | {
-        "title": f"Columns of {model.name}, of one length",
+        "title": f"Columns of {name}, of one length",
         "properties": {
-            name: a_list(values, minItems=1) for name, values in row["properties"].items()
+            column: a_list(values, minItems=1) for column, values in row["properties"].items()
         },
     }
 

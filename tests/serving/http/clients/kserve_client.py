@@ -65,4 +65,4 @@ async def told_at(url: str, columns: dict[str, list[Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(told_at(sys.argv[1], json.load(sys.stdin)))))
+    sys.stdout.write(json.dumps(asyncio.run(told_at(sys.argv[1], json.load(sys.stdin)))))

@@ -51,7 +51,7 @@ def main() -> None:
             refusal_of(client, frame.assign(hour="noon")),
         ],
     }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
 
 
 def _predictions(response: Any) -> list[Any]:

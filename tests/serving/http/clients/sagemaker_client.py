@@ -46,7 +46,7 @@ def main() -> None:
         "lines": asked(url, json.dumps({"features": rows[0]}), "application/jsonlines", plain),
         "short": asked(url, lists.serialize([row[1:] for row in rows]), "text/csv", plain),
     }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def main() -> None:
         refusal_of(lambda: client.get_model_metadata("stranger")),
     ]
     told["after"] = told_by(client.infer(MODEL, inputs))
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main() -> None:
         "one is bad": asked(url, [objects[0], {**objects[1], "hour": 7.5}]),
         "none": asked(url, []),
     }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":
