@@ -15,7 +15,7 @@ from mldeploy.serving.http._json import encode
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._metrics import Metrics
 from mldeploy.serving.http._routing import Role, Route
-from mldeploy.serving.http._service import Service
+from mldeploy.serving.http._service import Served, Service
 
 _HTML: Final = b"text/html; charset=utf-8"
 Drift = Callable[[], Sequence[dict[str, Any]]]
@@ -43,6 +43,7 @@ class Page:
         self._service = service
         self._metrics = metrics
         self._drift = drift
+        self._made: tuple[object, bytes] | None = None
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -59,7 +60,7 @@ class Page:
     def answer(self, _: Request) -> Response:
         """Return the page."""
         return Response(
-            body=self._page,
+            body=self._page(),
             content_type=_HTML,
             headers=(
                 (b"content-security-policy", self._policy),
@@ -84,16 +85,22 @@ class Page:
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         ).encode()
 
-    @cached_property
     def _page(self) -> bytes:
+        """Return the page, made anew where another version answers."""
         model = self._service.default
+        about = (model.version, model.signature, model.is_compiled)
+        if self._made is None or self._made[0] != about:
+            self._made = (about, self._written(model))
+        return self._made[1]
+
+    def _written(self, model: Served) -> bytes:
         facts = model.facts
         criteria = "".join(
             f"<li>{escape(criterion)}</li>" for criterion in facts.get("criteria", ())
         )
-        data = json.dumps(self._data(), ensure_ascii=False, default=str).replace("<", "\\u003c")
+        data = json.dumps(_data(model), ensure_ascii=False, default=str).replace("<", "\\u003c")
         title, why_not = escape(model.name), escape(model.why_not_compiled)
-        how = f"not compiled: {why_not}" if why_not else "compiled"
+        how = "compiled" if model.is_compiled else f"not compiled: {why_not}"
         return (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -104,10 +111,8 @@ class Page:
             '<section class="wide"><h2>Try one row</h2><form id="try"><div id="fields"></div>'
             '<button type="submit">Predict</button></form><div id="answer" aria-live="polite">'
             "</div></section>"
-            '<section><h2>Requests a second, <span class="problem">not answered</span></h2>'
-            '<div id="rate"></div></section>'
-            '<section><h2>Latency: half, <span class="problem">99 %</span></h2>'
-            '<div id="latency"></div></section>'
+            '<section><h2>Requests</h2><div id="rate"></div></section>'
+            '<section><h2>Latency</h2><div id="latency"></div></section>'
             '<section><h2>Drift since the training</h2><table id="drift"></table></section>'
             f"<section><h2>What is promised</h2><ul>{criteria}</ul><p>Owner: "
             f"{escape(facts.get('owner') or '-')}</p></section>"
@@ -116,22 +121,22 @@ class Page:
             f"<script>{self._script}</script></body></html>"
         ).encode()
 
-    def _data(self) -> dict[str, Any]:
-        model = self._service.default
-        signature = model.signature
-        return {
-            "columns": [
-                {
-                    "name": c.name, "kind": c.kind, "nullable": c.nullable, "closed": c.closed,
-                    "categories": list(c.categories or ())[:500],
-                    "minimum": c.minimum, "maximum": c.maximum,
-                }
-                for c in signature.inputs.columns
-            ],
-            "example": dict(model.examples[0]) if model.examples else {},
-            "classes": [str(label) for label in signature.classes],
-            "positive": str(signature.positive),
-        }  # fmt: skip
+
+def _data(model: Served) -> dict[str, Any]:
+    signature = model.signature
+    return {
+        "columns": [
+            {
+                "name": c.name, "kind": c.kind, "nullable": c.nullable, "closed": c.closed,
+                "categories": list(c.categories or ())[:500],
+                "minimum": c.minimum, "maximum": c.maximum,
+            }
+            for c in signature.inputs.columns
+        ],
+        "example": dict(model.examples[0]) if model.examples else {},
+        "classes": list(signature.classes),
+        "positive": signature.positive,
+    }  # fmt: skip
 
 
 def _asset(name: str) -> str:

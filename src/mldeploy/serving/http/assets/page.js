@@ -9,10 +9,19 @@ const make = (tag, props = {}, ...children) => {
 
 // --- try one row --------------------------------------------------------------------------
 
+const short = (value) => typeof value === "number" ? String(+value.toPrecision(4)) : String(value);
+
+const rangeOf = ({ minimum, maximum }) => {
+  if (minimum === null && maximum === null) return "";
+  if (maximum === null) return `, from ${short(minimum)}`;
+  if (minimum === null) return `, up to ${short(maximum)}`;
+  return `, ${short(minimum)} to ${short(maximum)}`;
+};
+
 const fields = new Map();
 for (const column of data.columns) {
   const id = `field-${fields.size}`;
-  const isChoice = column.kind === "boolean" || column.closed;
+  const isChoice = column.kind === "boolean" || (column.closed && column.categories.length < 500);
   const input = isChoice ? make("select", { id }) : make("input", { id, autocomplete: "off" });
   if (isChoice) {
     const choices = column.kind === "boolean" ? ["true", "false"] : column.categories;
@@ -24,27 +33,30 @@ for (const column of data.columns) {
     input.setAttribute("list", list.id);
     $("fields").append(list);
   }
-  const example = data.example[column.name];
-  input.value = example === null || example === undefined ? "" : String(example);
-  const range = column.minimum === null ? "" : ` ${column.minimum} to ${column.maximum}`;
-  const label = make("label", { htmlFor: id });
-  label.append(make("b", { textContent: column.name }),
-    make("small", { textContent: `${column.kind}${range}` }));
-  const problem = make("span", { className: "problem", role: "alert" });
-  $("fields").append(make("div", { className: "field" }, label, input, problem));
+  const example = Object.hasOwn(data.example, column.name) ? data.example[column.name] : null;
+  input.value = example === null ? "" : String(example);
+  const label = make("label", { htmlFor: id, textContent: column.name });
+  const hint = make("small", { id: `${id}-hint`, textContent: `${column.kind}${rangeOf(column)}` });
+  const problem = make("span", { id: `${id}-problem`, className: "problem", role: "alert" });
+  input.setAttribute("aria-describedby", `${hint.id} ${problem.id}`);
+  $("fields").append(make("div", { className: "field" }, label, input, hint, problem));
   fields.set(column.name, { column, input, problem });
 }
 
-const valueOf = ({ column, input }) => {
+const NUMBER = /^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$/;
+const WHOLE = /^-?(0|[1-9][0-9]*)$/;
+
+// As JSON: whole numbers of 64 bits are more than a number of JavaScript holds.
+const jsonOf = ({ column, input }) => {
   const text = input.value;
-  if (text === "" && column.kind !== "string") return null;
-  if (text === "") return column.nullable ? null : "";
+  if (text === "" && (column.kind !== "string" || column.nullable)) return "null";
   if (["integer", "number", "duration"].includes(column.kind)) {
-    const number = Number(text);
-    return Number.isFinite(number) ? number : text;
+    const trimmed = text.trim();
+    if (WHOLE.test(trimmed)) return trimmed;
+    if (NUMBER.test(trimmed) && Number.isFinite(Number(trimmed))) return String(Number(trimmed));
   }
-  if (column.kind === "boolean") return text === "true";
-  return text;
+  if (column.kind === "boolean" && text !== "") return text;
+  return JSON.stringify(text);
 };
 
 const headers = { "Content-Type": "application/json" };
@@ -52,13 +64,12 @@ const headers = { "Content-Type": "application/json" };
 $("try").addEventListener("submit", async (event) => {
   event.preventDefault();
   for (const { problem } of fields.values()) problem.textContent = "";
-  const row = {};
-  for (const [name, field] of fields) row[name] = valueOf(field);
+  const members = [...fields].map(([name, field]) => `${JSON.stringify(name)}:${jsonOf(field)}`);
   const answer = $("answer");
   answer.replaceChildren("…");
   try {
     const response = await fetch("predict",
-      { method: "POST", headers, body: JSON.stringify({ row }) });
+      { method: "POST", headers, body: `{"row":{${members.join(",")}}}` });
     const body = await response.json();
     if (response.ok) {
       show(body);
@@ -86,7 +97,7 @@ const show = (body) => {
   scores.forEach((score, i) => {
     const bar = make("meter", { min: 0, max: 1, value: score });
     const name = scores.length > 1 ? data.classes[i] : data.positive;
-    list.append(make("dt", { textContent: `probability of ${name}` }),
+    list.append(make("dt", { textContent: `probability of ${String(name)}` }),
       make("dd", {}, bar, ` ${score.toFixed(4)}`));
   });
   $("answer").replaceChildren(list);
@@ -109,13 +120,13 @@ const quantile = (bounds, counts, share) => {
   return bounds[bounds.length - 1];
 };
 
-const draw = (id, series, format) => {
+const draw = (id, series, format, tell) => {
   const width = 420, height = 110, values = series.flat().filter((v) => v !== null);
   const top = Math.max(...values, 1e-9);
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${id}: ${values.length ? format(values[values.length - 1]) : "nothing yet"}`);
+  svg.setAttribute("aria-label", `${id}, up to ${values.length ? format(top) : "nothing yet"}`);
   series.forEach((line, k) => {
     const points = line.map((v, i) => v === null ? null
       : `${(i / Math.max(line.length - 1, 1)) * width},${height - 8 - (v / top) * (height - 24)}`)
@@ -130,7 +141,10 @@ const draw = (id, series, format) => {
   text.setAttribute("y", "12");
   text.textContent = values.length ? `up to ${format(top)}` : "nothing yet";
   svg.append(text);
-  $(id).replaceChildren(svg);
+  const now = series.map((line) => line.length ? line[line.length - 1] : null)
+    .map((v) => v === null ? "-" : format(v));
+  const told = tell.map((what, k) => make("span", { className: `told${k}`, textContent: `${what} ${now[k]}` }));
+  $(id).replaceChildren(svg, make("p", { className: "now" }, ...told));
 };
 
 const seconds = (v) => v >= 1 ? `${v} s` : v >= 0.001 ? `${+(v * 1000).toPrecision(3)} ms` : `${Math.round(v * 1e6)} µs`;
@@ -154,8 +168,9 @@ const look = async () => {
     }
     last = now;
     draw("rate", [history.map((h) => h.rate), history.map((h) => h.wrong)],
-      (v) => `${v.toFixed(1)} requests/s`);
-    draw("latency", [history.map((h) => h.p50), history.map((h) => h.p99)], seconds);
+      (v) => `${v.toFixed(1)} a second`, ["requests", "refused or failed"]);
+    draw("latency", [history.map((h) => h.p50), history.map((h) => h.p99)], seconds,
+      ["half within", "99 % within"]);
     drift(now.drift || []);
     $("state").textContent = `${now.requests} requests, ${now.refused} refused, ${now.failures} failed`;
   } catch (error) {
@@ -166,8 +181,9 @@ const look = async () => {
 const drift = (columns) => {
   const rows = columns.map(({ column, distance, n }) => make("tr", {},
     make("th", { textContent: column, scope: "row" }),
-    make("td", {}, make("meter", { min: 0, max: 1, high: 0.2, value: distance })),
-    make("td", { textContent: distance.toFixed(3) }), make("td", { textContent: `${n} rows` })));
+    make("td", {}, make("meter", { min: 0, max: 1, low: 0.1, high: 0.2, optimum: 0, value: distance ?? 0 })),
+    make("td", { textContent: distance === null ? "unknown" : distance.toFixed(3) }),
+    make("td", { textContent: `${n} rows` })));
   $("drift").replaceChildren(...(rows.length ? rows
     : [make("tr", {}, make("td", { textContent: "nothing watched yet" }))]));
 };
