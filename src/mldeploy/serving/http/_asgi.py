@@ -84,7 +84,7 @@ class AsgiApp:
             self.is_draining = True
             try:
                 await self.close()
-            except Exception as error:  # noqa: BLE001 - told to the server around
+            except Exception as error:
                 _logger.exception("the end failed")
                 await send({"type": "lifespan.shutdown.failed", "message": str(error)})
             else:
@@ -97,9 +97,11 @@ class AsgiApp:
         try:
             headers = _headers(scope["headers"])
             request_id = self._request_id(headers)
-            if self._n_waiting >= self._limits.max_waiting and path not in ALWAYS:
-                raise Refusal(503, "the server has more to do than it can; try again later")
+            self._check_load(path)
             body = await self._body(headers, receive)
+        except Refusal as refusal:
+            response = self._refused(refusal, path)
+        else:
             if body is None:
                 return
             request = Request(
@@ -115,17 +117,23 @@ class AsgiApp:
                 response = await self._asked(request)
             finally:
                 self._n_waiting -= 1
-        except Refusal as refusal:
-            response = self._error(refusal.status, refusal.reason, path)
-            names = {name.lower() for name, _ in response.headers}
-            if refusal.status == 503 and b"retry-after" not in names:
-                response = Response(
-                    status=503,
-                    body=response.body,
-                    content_type=response.content_type,
-                    headers=(*response.headers, (b"retry-after", b"1")),
-                )
         await _send(response, request_id, send, with_body=scope["method"] != "HEAD")
+
+    def _check_load(self, path: str) -> None:
+        if self._n_waiting >= self._limits.max_waiting and path not in ALWAYS:
+            raise Refusal(503, "the server has more to do than it can; try again later")
+
+    def _refused(self, refusal: Refusal, path: str) -> Response:
+        response = self._error(refusal.status, refusal.reason, path)
+        names = {name.lower() for name, _ in response.headers}
+        if refusal.status != 503 or b"retry-after" in names:
+            return response
+        return Response(
+            status=503,
+            body=response.body,
+            content_type=response.content_type,
+            headers=(*response.headers, (b"retry-after", b"1")),
+        )
 
     async def _asked(self, request: Request) -> Response:
         try:
@@ -136,7 +144,7 @@ class AsgiApp:
                 return await answer
         except TimeoutError:
             return self._error(504, "the answer took too long", request.path)
-        except Exception:  # noqa: BLE001 - whatever the handler raised, somebody waits
+        except Exception:
             _logger.exception("request %s failed", request.request_id)
             told = f"the server failed; its log tells why under request {request.request_id}"
             return self._error(500, told, request.path)

@@ -70,8 +70,8 @@ class Server:
     """Serve a handler over HTTP/1.1.
 
     Requests are answered in the order in which they arrive: at once, or when the awaitable that
-    the handler returns is done. What arrives while as many wait as can be answered in half a second, or
-    `Limits.max_waiting`, is told so before its body is read, with when to try again.
+    the handler returns is done. What arrives while `Limits.max_waiting` requests wait, or as many
+    as take half a second, is told so before its body is read, with when to try again.
 
     Parameters
     ----------
