@@ -19,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from mldeploy.data import ColumnSchema, Schema
 from mldeploy.model import Bundle
 from mldeploy.serving import Batcher, Label, MemoryLog, Predictor
 from mldeploy.serving.http import Limits, Request, Response, Served, assembly_of, serve_in_thread
@@ -366,6 +367,19 @@ def test_no_json_makes_the_server_fail(running: Running, value: Any) -> None:
 @settings(max_examples=200, deadline=None)
 def test_no_bytes_make_the_server_fail(running: Running, body: bytes) -> None:
     assert _asked(running, body)[0] == 400
+
+
+@pytest.mark.parametrize("name", ["a", "\u00e9", 'quo"te', "back\\slash", "line\nend", "\x00", ""])
+@pytest.mark.parametrize("form", [FastRow, FastColumns])
+def test_a_column_may_have_any_name(form: Any, name: str) -> None:
+    """What cannot be read at once is left to the careful way."""
+    fast = form(Schema(columns=(ColumnSchema(name=name, kind="number"),)))
+    asked = {"row": {name: 1.5}} if form is FastRow else {"columns": {name: [1.5]}}
+    body = json.dumps(asked, ensure_ascii=False).encode()
+
+    found = fast.read(body) if fast.is_possible else None
+
+    assert (found is None) == (not name.isprintable() or bool(set('"\\') & set(name)))
 
 
 # --- models that did not compile, and models that fail ----------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, final
 
@@ -26,6 +27,7 @@ _LISTS: Final[dict[str, Any]] = {
     "category": list[str | None],
 }
 _DOUBTS: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 _BACKSLASH: Final = b"\\"
 """Where texts hold escapes, quotes cannot be counted."""
 
@@ -46,7 +48,7 @@ class FastRow:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.order = schema.names
-        self.is_possible = all(column.kind in _TYPES for column in schema.columns)
+        self.is_possible = _is_plain(schema)
         if not self.is_possible:
             return
         row = _members(schema, _TYPES)
@@ -96,7 +98,7 @@ class FastColumns:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self.is_possible = all(column.kind in _LISTS for column in schema.columns)
+        self.is_possible = _is_plain(schema)
         if not self.is_possible:
             return
         self._texts = [
@@ -142,8 +144,13 @@ class FastColumns:
             return None
 
 
+def _is_plain(schema: Schema) -> bool:
+    """Return whether no name or value of the features needs an escape, or a conversion."""
+    return all(c.kind in _TYPES and not _ESCAPED.search(c.name) for c in schema.columns)
+
+
 def _members(schema: Schema, types: dict[str, Any]) -> type[msgspec.Struct]:
-    """Return a structure whose fields stand for columns: names of columns may be anything."""
+    """Return a structure whose fields stand for columns, which need not be names of Python."""
     fields = {f"f{i}": column for i, column in enumerate(schema.columns)}
     members: list[Any] = [
         (name, types[c.kind] | msgspec.UnsetType, msgspec.UNSET) for name, c in fields.items()
