@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import resource
@@ -122,16 +123,18 @@ def ask(
         f"wrk.body = {quoted}\n"
         'wrk.headers["Content-Type"] = "application/json"\n'
     )
-    run = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+    command = [
+        *("wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "60"),
+        *("--latency", "-s", str(script), url),
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", run)
     if bad:
         sys.exit(f"{url} refused {bad[1]} requests: {body[:200]}")
-    latency = {q: _milliseconds(re.search(rf"{q}%\s+(\S+)", run)[1]) for q in (50, 99)}  # type: ignore[index]
+    shares = dict(re.findall(r"^\s+(50|99)%\s+(\S+)$", run, flags=re.MULTILINE))
+    latency = {int(share): _milliseconds(text) for share, text in shares.items()}
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", run)[1])  # type: ignore[index]
-    return {"rate": rate, "p50": latency[50], "p99": latency[99]}
+    return {"rate": rate, "p50": latency.get(50, math.nan), "p99": latency.get(99, math.nan)}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,32 @@ def test_a_worker_that_dies_again_and_again_is_waited_for(
             for n in range(1, 4):
                 with pytest.raises(OSError, match=r".*"):
                     await asyncio.to_thread(ask, supervisor.port, "/die")
-                await until(lambda n=n: supervisor.n_restarts == n and bool(supervisor.pids))  # type: ignore[misc]
+                await until(partial(has_returned, supervisor, n))
 
     asyncio.run(main())
 
     delays = [record.getMessage().split(" in ")[1] for record in caplog.records]
     assert delays == ["0.0 s", "0.1 s", "0.2 s"]
+
+
+def test_while_a_worker_cannot_return_the_others_take_its_connections(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    spec = WorkerSpec(factory="worked:answers", arguments={"version": "a", "broken": str(broken)})
+
+    async def main() -> None:
+        async with Supervisor(spec, 2) as supervisor:
+            broken.touch()
+            os.kill(supervisor.pids[0], signal.SIGKILL)
+            await until(lambda: supervisor.n_restarts >= 2)
+            seen = [await asyncio.to_thread(ask, supervisor.port) for _ in range(30)]
+            assert {one["index"] for one in seen} == {1}
+
+            broken.unlink()
+            await until(lambda: len(supervisor.pids) == 2, seconds=30)
+            seen = [await asyncio.to_thread(ask, supervisor.port) for _ in range(40)]
+            assert {one["index"] for one in seen} == {0, 1}
+
+    asyncio.run(main())
 
 
 def test_a_worker_that_cannot_start_is_told_why() -> None:

@@ -15,6 +15,8 @@ from mldeploy.serving.http._workers import JSON, Work, WorkerContext
 def answers(arguments: JSON, context: WorkerContext) -> Work:
     """Answer who answers; `version` comes with a plan."""
     state = {"version": arguments["version"]}
+    if context.index == 0 and Path(arguments.get("broken", "/nothing/at/all")).exists():
+        os._exit(7)
 
     async def handler(request: Request) -> Response:
         if request.path == "/die":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -101,8 +102,7 @@ def _asked(ask: Ask, refusal: type[Exception], frame: pl.DataFrame, why: Sequenc
     parts: list[tuple[slice, Scored]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for part in _kinds(frame.height, why):
-            parts += _answered(ask, refusal, frame, part)
+        parts += _answered(ask, refusal, frame, _kinds(frame.height, why))
     accepted = np.zeros(frame.height, dtype=bool)
     for part, _ in parts:
         accepted[part] = True
@@ -115,32 +115,39 @@ def _asked(ask: Ask, refusal: type[Exception], frame: pl.DataFrame, why: Sequenc
     )
 
 
-def _kinds(n_rows: int, why: Sequence[str]) -> Iterator[slice]:
-    """Yield the stretches of rows that share a reason."""
-    if not why:
-        yield slice(0, n_rows)
-    start = 0
-    for _, group in groupby(why):
-        stop = start + sum(1 for _ in group)
-        yield slice(start, stop)
-        start = stop
+def _kinds(n_rows: int, why: Sequence[str]) -> list[int]:
+    """Return where the stretches of rows that share a reason begin, and where the last ends."""
+    lengths = [sum(1 for _ in group) for _, group in groupby(why)] if why else [n_rows]
+    return [0, *itertools.accumulate(lengths)]
 
 
 def _answered(
-    ask: Ask, refusal: type[Exception], frame: pl.DataFrame, part: slice
+    ask: Ask, refusal: type[Exception], frame: pl.DataFrame, ends: Sequence[int]
 ) -> Iterator[tuple[slice, Scored]]:
-    """Yield what is answered of a stretch of rows, cut until only refused rows are left out."""
-    n_rows = part.stop - part.start
-    if not n_rows:
+    """Yield what is answered of stretches of rows, cut until only refused rows are left out.
+
+    Stretches are told apart first, then the rows of those with a refused one.
+    """
+    part = slice(ends[0], ends[-1])
+    if part.start == part.stop:
         return
     try:
         scored = ask(frame[part])
     except refusal:
-        if n_rows == 1:
-            return
-        step = 1 if n_rows <= _FEW else -(-n_rows // 2)
-        for start in range(part.start, part.stop, step):
-            smaller = slice(start, min(start + step, part.stop))
+        for smaller in _cut(ends):
             yield from _answered(ask, refusal, frame, smaller)
     else:
         yield part, scored
+
+
+def _cut(ends: Sequence[int]) -> list[Sequence[int]]:
+    """Return the parts of stretches of which some row was refused; none of a single row."""
+    if len(ends) > 2:
+        middle = len(ends) // 2
+        return [ends[: middle + 1], ends[middle:]]
+    start, stop = ends
+    n_rows = stop - start
+    if n_rows == 1:
+        return []
+    step = 1 if n_rows <= _FEW else -(-n_rows // 2)
+    return [(i, min(i + step, stop)) for i in range(start, stop, step)]

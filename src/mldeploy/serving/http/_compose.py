@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -10,6 +10,8 @@ from typing import Any, final
 from mldeploy.errors import MLDeployError
 from mldeploy.problem import Problem
 from mldeploy.serving._batcher import Batcher
+from mldeploy.serving._explain import explain
+from mldeploy.serving._explanation import Explanation
 from mldeploy.serving._plan import Plan, Switchboard
 from mldeploy.serving._sink import PredictionSink
 from mldeploy.serving.http._app import App, Permits
@@ -97,10 +99,21 @@ def served_of(board: Switchboard, *, name: str, batcher: Batcher) -> Served:
         answering=board.traffic,
         batcher=batcher,
         why_not_compiled="" if board.traffic.champion.is_compiled else _why_not(bundle),
+        explain=_explainer(board) if bundle.has_golden else None,
         card=bundle.card or "",
         examples=bundle.golden_rows().head(3).to_dicts() if bundle.has_golden else (),
         facts=facts_of(bundle.problem),
     )
+
+
+def _explainer(board: Switchboard) -> Callable[[Mapping[str, Any]], Explanation]:
+    """Return what explains the champion's answers, compared with its golden rows."""
+
+    def explained(row: Mapping[str, Any]) -> Explanation:
+        golden = board.bundle(board.plan.champion).golden_rows()
+        return explain(board.traffic.champion.model, row, golden)
+
+    return explained
 
 
 def facts_of(problem: Problem) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, final
 
 import msgspec
@@ -176,14 +176,12 @@ async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Respons
     """Answer a row, and say what each column contributed."""
     if model.explain is None:
         raise BadRequest(400, "this model explains nothing; its bundle has no golden rows")
-    loop, names = asyncio.get_running_loop(), model.signature.inputs.names
+    loop = asyncio.get_running_loop()
     if model.batcher is not None and not model.is_compiled:
         one = await model.batcher.predict(row, key=key)
-    elif row.keys() <= set(names):
-        values = [row.get(name) for name in names]
-        one = model.answering.predict_values(values, key=key, order=names)
     else:
-        one = model.answering.predict_frame([row], keys=[key]).answered(0)
+        work = partial(model.answering.predict_frame, [row], keys=[key])
+        one = (await loop.run_in_executor(None, work)).answered(0)
     explanation = await loop.run_in_executor(None, model.explain, row)
     body = msgspec.structs.asdict(_body(one))
     return Response(body=encode({**body, "explanation": explanation.model_dump(mode="json")}))
