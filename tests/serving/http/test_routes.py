@@ -240,19 +240,11 @@ def test_parts_of_a_path_are_decoded_once() -> None:
 # --- the description --------------------------------------------------------------------------
 
 
-def test_the_description_is_valid_and_lacks_no_route(running: Running) -> None:
+def test_the_description_is_valid(running: Running) -> None:
+    """By the meta-schema of OpenAPI 3.1; that it lacks no route is tested with its content."""
     from openapi_spec_validator import OpenAPIV31SpecValidator
 
     document: dict[str, Any] = json.loads(running.ask("GET", "/openapi.json").body)
-
     assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
-    described = set()
-    for path, item in document["paths"].items():
-        request = Request(method="GET", path=path.replace("{", "x").replace("}", "x"))
-        for method in item.keys() - {"parameters", "summary"}:
-            found = running.assembly.app.router.find(
-                Request(method=method.upper(), path=request.path)
-            )
-            assert found is not None, (method, path)
-            described.add(found[0])
-    assert set(running.assembly.app.router.routes) - described == set()
+    broken = {**document, "paths": {"no-slash": {}}}
+    assert list(OpenAPIV31SpecValidator(broken).iter_errors())
