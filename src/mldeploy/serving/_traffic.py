@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -66,7 +67,7 @@ class Traffic:
         self._split = Split(champion)
         self._counters: list[Counter] = [champion.counter]
         self._refused = Counter()
-        self._rng = np.random.default_rng(random_state)
+        self._random = random.Random(random_state)  # noqa: S311 - an assignment, not a secret
         self._later = later
 
     # --- who answers ----------------------------------------------------------------------
@@ -272,7 +273,7 @@ class Traffic:
         """Return where a key stands in [0, 1); without a key, anywhere."""
         text = None if key is None else key_of(key)
         if text is None:
-            return float(self._rng.random())
+            return self._random.random()
         return place_of(text, candidate.version)
 
     def _note(self, *predictors: Predictor) -> None:
