@@ -140,24 +140,35 @@ class Supervisor:
     def _bind(self) -> None:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            with socket.socket(family, socket.SOCK_STREAM) as alone:
-                # Sockets that share a port would also share it with another server's.
-                alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                alone.bind((self.host, self.port))
-            for _ in range(self._n_workers):
-                listening = socket.socket(family, socket.SOCK_STREAM)
-                self._sockets.append(listening)
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if self._n_workers > 1:
-                    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                listening.bind((self.host, self.port))
-                self.port = listening.getsockname()[1]
+            with socket.socket(family, socket.SOCK_STREAM) as first:
+                first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if self.port == 0:
+                    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                # Else it does not share the port: another server's would be shared, too.
+                first.bind((self.host, self.port))
+                if self.port:
+                    first.close()
+                else:
+                    self.port = first.getsockname()[1]
+                # Bound by number, a socket keeps its port when it stops listening for a while.
+                self._sockets = [self._bound(family) for _ in range(self._n_workers)]
             for listening in self._sockets:
                 listening.listen(2048)
         except OSError as error:
             self._unbind()
             where = f"{self.host}:{self.port}"
             raise DeploymentError(f"cannot listen on {where}: {error.strerror}") from error
+
+    def _bound(self, family: socket.AddressFamily) -> socket.socket:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listening.bind((self.host, self.port))
+        except OSError:
+            listening.close()
+            raise
+        return listening
 
     def _unbind(self) -> None:
         for listening in self._sockets:
