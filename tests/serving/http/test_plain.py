@@ -504,5 +504,15 @@ def test_what_is_no_list_of_labels_is_refused(
     assert labelled[0].post("/labels", asked).status == 400
 
 
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_labels_say_that_they_are_json(
+    labelled: tuple[Running, list[Label]], kind: str | None
+) -> None:
+    """A page of another site can make a browser send these, and only these, without asking."""
+    headers = {} if kind is None else {"Content-Type": kind}
+    body = json.dumps({"labels": [LABEL]})
+    assert labelled[0].ask("POST", "/labels", body, headers).status == 415
+
+
 def test_a_server_that_keeps_no_labels_says_so(running: Running) -> None:
     assert running.post("/labels", {"labels": [LABEL]}).status == 501

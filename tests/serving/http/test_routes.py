@@ -203,6 +203,23 @@ def test_head_tells_what_get_would_without_the_body(running: Running) -> None:
     assert running.ask("HEAD", "/predict").status == 405
 
 
+def test_pages_of_other_sites_may_look_and_not_ask(running: Running) -> None:
+    """Whoever runs a server on his own machine also visits strangers with the same browser."""
+    cross = {"Sec-Fetch-Site": "cross-site"}
+    for path in ("/predict", "/labels", "/invocations", "/v2/models/late/infer"):
+        assert running.ask("POST", path, b"{}", cross).status == 403
+    assert running.ask("GET", "/", None, cross).status == 200
+    for site in ("same-origin", "none"):
+        body = json.dumps({"row": ROW})
+        assert running.ask("POST", "/predict", body, {"Sec-Fetch-Site": site}).status == 200
+
+
+def test_what_is_told_does_not_repeat_all_that_was_asked(running: Running) -> None:
+    for path in (f"/models/{'x' * 9000}/predict", f"/v2/models/late/versions/{'1' * 9000}/infer"):
+        found = running.post(path, {"row": ROW})
+        assert (found.status, len(found.body) < 400) == (404, True)
+
+
 def test_a_query_changes_nothing(running: Running) -> None:
     assert running.post("/predict?trace=1", {"row": ROW}).status == 200
 

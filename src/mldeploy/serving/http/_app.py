@@ -74,6 +74,8 @@ class App:
         if found is None:
             return self._nothing(request)
         route, parts = found
+        if request.headers.get(b"sec-fetch-site") == b"cross-site" and route.method != "GET":
+            return self.error_response(403, "a page of another site may not ask", request.path)
         if self._permits is not None:
             refused = self._permits(request, route.role)
             if refused is not None:

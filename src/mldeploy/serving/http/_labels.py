@@ -41,6 +41,9 @@ class LabelProtocol:
         """Take all labels of a request, or none of them."""
         if self._service.labels is None:
             raise BadRequest(501, "this server keeps no labels; start it with a store")
+        kind = request.headers.get(b"content-type", b"").partition(b";")[0]
+        if kind.strip().lower() != b"application/json":
+            raise BadRequest(415, "send application/json, and say so")
         asked = an_object(request.body)
         if set(asked) != {"labels"}:
             raise BadRequest(400, 'send an object with a list "labels"')

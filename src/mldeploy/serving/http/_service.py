@@ -162,11 +162,11 @@ class Service:
         served = self.default if name is None else self.models.get(name)
         if served is None:
             raise NotFoundError(
-                f"there is no model {name!r} here; there are {', '.join(self.models)}"
+                f"there is no model {str(name)[:80]!r} here; there are {', '.join(self.models)}"
             )
         if version is not None and version not in (served.version_number, served.version):
             raise NotFoundError(
-                f"version {version!r} of {served.name} does not serve; "
+                f"version {version[:80]!r} of {served.name} does not serve; "
                 f"{served.version_number} does"
             )
         return served
