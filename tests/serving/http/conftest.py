@@ -179,7 +179,7 @@ def running_plain(opens: Opens, plain_bundle: Path) -> Iterator[Running]:
 def programs() -> Path:
     """Where the clients' programs are."""
     if not (_CLIENTS / "python").exists():
-        wanted = "the clients of others are not installed: make .venv-clients/.ready"
+        wanted = "the clients of others are not installed: make .venv-clients/.done"
         if os.environ.get("CI"):
             pytest.fail(wanted)
         pytest.skip(wanted)
