@@ -28,7 +28,8 @@ from mldeploy.serving.http._thread import serve_in_thread
 SERVING = """
 import asyncio, os, time
 from mldeploy.serving.http._messages import Response
-from mldeploy.serving.http._server import Server, run
+from mldeploy.serving.http._server import Server
+from mldeploy.serving.http._server_loop import run
 
 async def handler(request):
     if request.path == "/readyz":

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
 import json
 import resource
+import socket
+import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,8 +233,6 @@ garbage = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(sent=garbage)
 def test_no_bytes_make_the_server_fail_or_hang(server: RunningServer, sent: bytes) -> None:
-    import socket
-
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
         sock.sendall(sent)
         sock.shutdown(socket.SHUT_WR)
@@ -326,7 +330,6 @@ def test_requests_ahead_wait_in_the_clients_buffer_and_not_in_ours(
     wire: Callable[..., Any],
 ) -> None:
     """A client that asks without reading is not read: 200 MB of requests leave memory alone."""
-    import asyncio
 
     async def handler(request: Request) -> Response:
         await asyncio.sleep(3600)
@@ -343,3 +346,97 @@ def test_requests_ahead_wait_in_the_clients_buffer_and_not_in_ours(
             except BlockingIOError:
                 time.sleep(0.02)
         assert n_sent < 30_000_000
+
+
+SERVING = """
+from mldeploy.serving.http._messages import Response
+from mldeploy.serving.http._server import Server
+from mldeploy.serving.http._server_loop import run
+
+server = Server(lambda request: Response(body=b"%d" % len(request.body)), lame_duck=0)
+
+async def main():
+    with server.signals_drain():
+        await server.start()
+        print(server.port, flush=True)
+        await server.wait_ended()
+
+run(main)
+"""
+
+
+@contextlib.contextmanager
+def process() -> Iterator[tuple[int, Callable[[], float]]]:
+    """Serve from a process of its own; yield its port, and what tells its memory in MB."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVING], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        try:
+            port = int(serving.stdout.readline())
+
+            def megabytes() -> float:
+                status = Path(f"/proc/{serving.pid}/status").read_text()
+                line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+                return int(line.split()[1]) / 1024
+
+            yield port, megabytes
+        finally:
+            serving.kill()
+
+
+@pytest.mark.slow
+def test_a_body_of_a_gigabyte_costs_no_memory(wire: Callable[..., Any]) -> None:
+    megabyte = bytes(2**20)
+    with process() as (port, megabytes):
+        assert wire(port).send(GOOD).answer().status == 200
+        before = megabytes()
+        told, chunked = wire(port), wire(port)
+        told.send(POST + b"Content-Length: 1073741824\r\n\r\n")
+        for _ in range(1024):
+            told.send(megabyte)
+        assert told.answer().status == 413
+
+        chunked.send(CHUNKED)
+        for _ in range(1024):
+            chunked.send(b"100000\r\n" + megabyte + b"\r\n")
+        assert chunked.answer().status == 413
+
+        assert megabytes() - before < 64
+        assert wire(port).send(GOOD).answer().status == 200
+
+
+@pytest.mark.slow
+def test_ten_thousand_slow_connections_are_bounded_and_the_health_is_answered() -> None:
+    """Each has sent half a head. Open files may be fewer here; then there are fewer of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n_slow = min(10_000, hard - 200)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, n_slow + 150), hard))
+    slow: list[socket.socket] = []
+    health = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    statuses: list[bytes] = []
+    waits: list[float] = []
+    try:
+        with process() as (port, megabytes):
+            before = megabytes()
+            for i in range(n_slow):
+                sock = socket.socket()
+                slow.append(sock)
+                sock.settimeout(10)
+                sock.connect(("127.0.0.1", port))
+                with contextlib.suppress(OSError):
+                    sock.send(b"POST /p HTTP/1.1\r\nX-A: ")
+                if i % 500 == 499:
+                    begin = time.monotonic()
+                    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                        client.sendall(health)
+                        statuses.append(client.recv(100)[9:12])
+                    waits.append(time.monotonic() - begin)
+            assert megabytes() - before < 64
+    finally:
+        for sock in slow:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert set(statuses) == {b"200"}
+    assert max(waits) < 3

@@ -372,6 +372,7 @@ def test_connections_are_bounded_and_make_room_for_those_that_ask(
         refused = late.send(post()).answer()
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert late.is_at_end()
+        late.close()
         time.sleep(1.6)
         assert wire(server.port).send(post()).answer().status == 200, "silence makes room"
         assert sum(has_ended(connection) for connection in silent) == 1

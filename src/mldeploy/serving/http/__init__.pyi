@@ -6,7 +6,8 @@ from ._messages import Handler, Request, Response
 from ._metrics import Metrics
 from ._promised import PromisedLog, for_a_loop
 from ._routing import Role, Route
-from ._server import Server, run
+from ._server import Server
+from ._server_loop import run
 from ._service import Served, Service, TakesLabels
 from ._supervisor import PlanOutcome, Supervisor
 from ._thread import RunningServer, serve_in_thread

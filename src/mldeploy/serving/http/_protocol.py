@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         self._pending.clear()
         self._let_go()
-        self._server.forget(self)
+        self._server.connections.discard(self)
 
     @override
     def data_received(self, data: bytes) -> None:

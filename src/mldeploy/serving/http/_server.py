@@ -7,12 +7,11 @@ import logging
 import signal
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import Any, Final, Protocol, final
 
-from mldeploy.errors import DeploymentError
 from mldeploy.serving.http._bounds import Limits
 from mldeploy.serving.http._messages import Handler, Request, Response
 from mldeploy.serving.http._protocol import Connection
@@ -20,8 +19,10 @@ from mldeploy.serving.http._protocol_answer import Encoder
 from mldeploy.serving.http._protocol_head import Head, read_head
 from mldeploy.serving.http._refusals import ErrorResponse, Refusal, plain_error
 from mldeploy.serving.http._request_ids import RequestIds
+from mldeploy.serving.http._server_connections import Connections
 from mldeploy.serving.http._server_files import room_for
 from mldeploy.serving.http._server_load import Load
+from mldeploy.serving.http._server_loop import BACKLOG, bound
 
 _logger = logging.getLogger(__name__)
 
@@ -41,14 +42,8 @@ _GRACE: Final = 0.25
 """Seconds for what is on its way when the port is closed."""
 
 _STEP: Final = 0.02
-_BACKLOG: Final = 2048
 _AT_ONCE: Final = 64
 
-_EXTRA: Final = 64
-"""Connections beyond the bound that are heard, for two seconds, if they check the health."""
-
-_EXTRA_SECONDS: Final = 2.0
-_EXPENDABLE_AFTER: Final = 1.0
 _BODIES_HELD: Final = 8
 _MOST_HEADS: Final = 256
 _LONGEST_HEAD: Final = 2048
@@ -125,9 +120,7 @@ class Server:
         self._answer_seconds = self.limits.answer_time.total_seconds()
         self._heads: dict[bytes, Head] = {}
         self._n_held = 0
-        self._connections: set[Connection] = set()
-        self._expendable: list[Connection] = []
-        self._expendable_at = -1.0
+        self.connections = Connections()
         self._queue: deque[tuple[Connection, Request, float]] = deque()
         self._is_scheduled = False
         self._n_begun, self._most_begun, self._began_at = 0, 64, 0.0
@@ -151,19 +144,19 @@ class Server:
             If the address cannot be had.
         """
         self._loop = loop = asyncio.get_running_loop()
-        self._most_connections = room_for(self.limits.max_connections)
-        self._listening = listening = _bound(host, port) if sock is None else sock
+        self.connections.most = room_for(self.limits.max_connections)
+        self._listening = listening = bound(host, port) if sock is None else sock
         listening.settimeout(0)
         self.port = listening.getsockname()[1]
         self._server = await loop.create_server(
-            lambda: Connection(self), sock=listening.dup(), backlog=_BACKLOG
+            lambda: Connection(self), sock=listening.dup(), backlog=BACKLOG
         )
         self._ticker = loop.create_task(self._tick())
 
     @property
     def n_connections(self) -> int:
         """Connections that are open."""
-        return len(self._connections)
+        return len(self.connections)
 
     @property
     def n_waiting(self) -> int:
@@ -214,17 +207,17 @@ class Server:
         while now() < latest and (self._is_busy() or self.clock - self._last_heard < _QUIET):
             await asyncio.sleep(_STEP)
         await self._close_port(self._server)
-        if self._connections:
+        if self.connections:
             await asyncio.sleep(_GRACE)
         latest = max(latest, now() + _GRACE)
         while now() < latest and self._is_busy():
             await asyncio.sleep(_STEP)
-        for connection in tuple(self._connections):
+        for connection in self.connections:
             connection.leave()
         latest = now() + _GRACE
-        while now() < latest and self._connections:
+        while now() < latest and self.connections:
             await asyncio.sleep(_STEP)
-        for connection in tuple(self._connections):
+        for connection in self.connections:
             connection.close()
         self._ticker.cancel()
         with suppress(asyncio.CancelledError):
@@ -236,7 +229,7 @@ class Server:
         server.close()
         for _ in range(3):
             await asyncio.sleep(0)  # the event loop closes its own copy of the socket
-        let_in = self._let_in(_BACKLOG)
+        let_in = self._let_in(BACKLOG)
         self._listening.close()
         await asyncio.gather(*let_in)
 
@@ -253,7 +246,7 @@ class Server:
         return let_in
 
     def _is_busy(self) -> bool:
-        return self.load.n_waiting > 0 or any(not c.is_quiet for c in self._connections)
+        return self.load.n_waiting > 0 or any(not c.is_quiet for c in self.connections)
 
     async def _tick(self) -> None:
         before = self._loop.time()
@@ -264,7 +257,7 @@ class Server:
             self.load.tick(now - before)
             before = now
             self.encoder.tick()
-            for connection in [c for c in self._connections if c.deadline < self.clock]:
+            for connection in [c for c in self.connections if c.deadline < self.clock]:
                 connection.expire()
 
     # --- connections ----------------------------------------------------------------------
@@ -272,35 +265,7 @@ class Server:
     def admit(self, connection: Connection) -> None:
         """Take a new connection; if there are too many, for a check of the health only."""
         self._last_heard = self.clock
-        n_extra = len(self._connections) - self._most_connections
-        self._connections.add(connection)
-        if n_extra < 0 or self._make_room():
-            return
-        connection.is_extra = True
-        connection.deadline = self.clock + _EXTRA_SECONDS
-        if n_extra >= _EXTRA:
-            connection.close()
-
-    def _make_room(self) -> bool:
-        """Close the connection that has said nothing whole the longest, if there is any."""
-        if self._expendable_at != self.clock:
-            self._expendable_at = self.clock
-            latest = self.clock - _EXPENDABLE_AFTER
-            self._expendable = sorted(
-                (c for c in self._connections if c.is_expendable and c.heard_at <= latest),
-                key=lambda connection: -connection.heard_at,
-            )
-        while self._expendable:
-            oldest = self._expendable.pop()
-            if oldest.is_expendable and oldest in self._connections:
-                oldest.close()
-                self._connections.discard(oldest)
-                return True
-        return False
-
-    def forget(self, connection: Connection) -> None:
-        """Let go of a connection that has ended."""
-        self._connections.discard(connection)
+        self.connections.admit(connection, self.clock)
 
     def hold(self, n_bytes: int) -> None:
         """Count bytes of bodies that have not arrived as a whole.
@@ -450,31 +415,3 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise DeploymentError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-
-
-def new_loop() -> asyncio.AbstractEventLoop:
-    """Return an event loop: uvloop's where it is installed."""
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run a coroutine function to its end in a new event loop."""
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(_awaited(main))
-
-
-async def _awaited(main: Callable[[], Awaitable[None]]) -> None:
-    await main()

@@ -12,7 +12,8 @@ from mldeploy.evidence import escape, html_fragment
 from mldeploy.serving.http._bounds import Limits
 from mldeploy.serving.http._messages import Handler
 from mldeploy.serving.http._refusals import ErrorResponse, plain_error
-from mldeploy.serving.http._server import Observer, Server, new_loop
+from mldeploy.serving.http._server import Observer, Server
+from mldeploy.serving.http._server_loop import new_loop
 
 
 @final

@@ -10,7 +10,8 @@ import sys
 from typing import Any, final
 
 from mldeploy.errors import MLDeployError
-from mldeploy.serving.http._server import Server, run
+from mldeploy.serving.http._server import Server
+from mldeploy.serving.http._server_loop import run
 from mldeploy.serving.http._workers import JSON, Work, WorkerSpec
 from mldeploy.serving.http._workers_channel import Channel
 
