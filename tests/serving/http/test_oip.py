@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from mldeploy.serving import Batcher, MemoryLog, Predictor
 from mldeploy.serving.http import Limits, Served, assembly_of, serve_in_thread
@@ -528,3 +529,60 @@ def test_a_single_row_of_a_model_that_did_not_compile_is_answered(weather: Runni
     outputs = outputs_of(found)
     assert outputs["score"]["shape"] == [1, 3]
     assert [one["shape"][0] for one in outputs.values()] == [1, 1, 1, 1]
+
+
+class Unsure(LinearRegression):  # type: ignore[misc]
+    """A regression that has no number for a strong wind."""
+
+    def predict(self, X: Any) -> Any:
+        answers = super().predict(X)
+        return np.where(np.asarray(X)[:, -3] > 3, np.nan, answers)
+
+
+@pytest.fixture(scope="module")
+def unsure(make_model: Any) -> Iterator[Running]:
+    log = MemoryLog()
+    model = make_model(Unsure(), target=make_model.frame["wind"] / 2)
+    predictor = Predictor(model, version="delay:1", deployment="delay", sink=log)
+    batcher = Batcher(predictor)
+    served = Served(name="delay", answering=predictor, batcher=batcher)
+    assembly = assembly_of([served], sink=log)
+    with serve_in_thread(assembly.server(lame_duck=0.0)) as server:
+        yield Running(server, assembly, log)
+    batcher.close()
+
+
+def test_what_is_no_number_is_never_written_as_json(unsure: Running) -> None:
+    path = "/v2/models/delay/infer"
+    told = json.loads(unsure.ask("GET", "/v2/models/delay").body)["outputs"]
+    assert told[0] == {"name": "prediction", "datatype": "FP64", "shape": [-1]}
+    calm = outputs_of(unsure.post(path, {"inputs": inputs(wind=tensor("wind", [1.0, 2.0]))}))
+    assert calm["prediction"]["datatype"] == "FP64"
+
+    storm = {"inputs": inputs(wind=tensor("wind", [1.0, 10_000.0]))}
+    refused = unsure.post(path, storm)
+
+    assert (refused.status, bool(error_of(refused))) == (500, True)
+    asked = {**storm, "outputs": [{"name": "prediction", "parameters": {"binary_data": True}}]}
+    answer = unsure.post(path, asked)
+    size = int(answer.headers["inference-header-content-length"])
+    first, second = struct.unpack("<2d", answer.body[size:])
+    assert (math.isfinite(first), math.isnan(second)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/predict", "row"), ("/predict", "rows"), ("/predict", "columns"),
+        ("/invocations", "instances"), ("/v1/endpoints/1/deployedModels/2:predict", "instances"),
+    ],
+)  # fmt: skip
+def test_null_does_not_pass_for_an_answer(unsure: Running, path: str, form: str) -> None:
+    row = {name: column[0] for name, column in COLUMNS.items()} | {"wind": 10_000.0}
+    columns = {name: [value] for name, value in row.items()}
+    asked = {"row": row, "columns": columns}.get(form, [row])
+
+    found = unsure.post(path, {form: asked})
+
+    assert found.status == 500
+    assert b"not finite" in found.body

@@ -16,7 +16,7 @@ from mldeploy.serving.http._json import an_object, encode
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._routing import Role, Route
 from mldeploy.serving.http._service import Service
-from mldeploy.serving.http._tables import few_enough, respond, rows_of_columns
+from mldeploy.serving.http._tables import few_enough, finite, respond, rows_of_columns
 
 _FORMS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _WHOLE: Final = re.compile("[+-]?[0-9]{1,400}")
@@ -213,7 +213,7 @@ def _cell(column: ColumnSchema, text: str, number: int) -> Any:
 
 
 def _as_json(answers: Answers) -> Response:
-    return Response(body=encode({"predictions": answers.predictions.tolist()}))
+    return Response(body=encode({"predictions": finite(answers).predictions.tolist()}))
 
 
 def _as_csv(answers: Answers) -> Response:

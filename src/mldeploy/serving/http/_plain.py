@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from math import isfinite
 from typing import Any, Final, final
 
 import msgspec
@@ -20,6 +21,8 @@ from mldeploy.serving.http._routing import Role, Route
 from mldeploy.serving.http._service import Served, Service
 from mldeploy.serving.http._tables import (
     few_enough,
+    finite,
+    not_finite,
     plain_scores,
     quick_frame,
     respond,
@@ -153,6 +156,8 @@ def _media_type(request: Request) -> bytes:
 
 
 def _answer(one: Answered) -> Response:
+    if type(one.prediction) is float and not isfinite(one.prediction):
+        raise not_finite()
     return Response(body=encode(_body(one)))
 
 
@@ -188,11 +193,13 @@ async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Respons
 
 
 def _listed(answers: Answers) -> Response:
+    finite(answers)
     bodies = [_body(answers.answered(row)) for row in range(len(answers))]
     return Response(body=encode({"answers": bodies}))
 
 
 def _by_columns(answers: Answers) -> Response:
+    finite(answers)
     columns = {
         "id": list(answers.ids),
         "version": list(answers.versions),

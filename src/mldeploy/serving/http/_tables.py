@@ -147,6 +147,25 @@ def _as_table(one: Answered) -> Answers:
     )
 
 
+def finite(answers: Answers) -> Answers:
+    """Return answers that JSON can say, and refuse others: null would pass for an answer.
+
+    Raises
+    ------
+    BadRequest
+        With 500 if the model's figures are not all finite.
+    """
+    for figures in (answers.predictions, answers.scores):
+        if figures is not None and figures.dtype.kind == "f" and not np.isfinite(figures).all():
+            raise not_finite()
+    return answers
+
+
+def not_finite() -> BadRequest:
+    """Return what is told where a model gives no number."""
+    return BadRequest(500, "the model gave a figure that is not finite, and JSON holds none")
+
+
 def plain_scores(answers: Answers) -> list[Any]:
     """Return the scores as plain values, None where there are none."""
     if answers.scores is None:

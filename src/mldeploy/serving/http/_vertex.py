@@ -13,7 +13,7 @@ from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._mlflow import rows_of_list
 from mldeploy.serving.http._routing import Role, Route
 from mldeploy.serving.http._service import Service
-from mldeploy.serving.http._tables import few_enough, plain_scores, respond
+from mldeploy.serving.http._tables import few_enough, finite, plain_scores, respond
 
 _DEFAULT: Final = "/v1/endpoints/{endpoint}/deployedModels/{deployed}"
 _AS_VERTEX: Final = "/v1/"
@@ -94,7 +94,7 @@ def _predictions(answers: Answers) -> Response:
     predictions = [
         {"prediction": prediction, "score": score, "route": route, "id": identifier}
         for prediction, score, route, identifier in zip(
-            answers.predictions.tolist(),
+            finite(answers).predictions.tolist(),
             plain_scores(answers),
             answers.routes.tolist(),
             answers.ids,
