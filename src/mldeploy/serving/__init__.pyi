@@ -7,6 +7,9 @@ from ._bulk_sql import SqlTable
 from ._bulk_summary import BulkSummary
 from ._compact import compact
 from ._counts import Counts
+from ._drift import DriftState, DriftWatch
+from ._drift_figures import DriftFigure
+from ._drift_versions import DriftWatches
 from ._explain import explain
 from ._explanation import Contribution, Explanation
 from ._frame import Loggable
@@ -40,6 +43,10 @@ __all__ = [
     "ColumnRule",
     "Contribution",
     "Counts",
+    "DriftFigure",
+    "DriftState",
+    "DriftWatch",
+    "DriftWatches",
     "DropColumn",
     "DropNewest",
     "Expired",
