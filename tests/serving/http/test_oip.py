@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from mldeploy.serving import Batcher, MemoryLog, Predictor
-from mldeploy.serving.http import Limits, Served, assembly_of, serve_in_thread
+from mldeploy.serving.http import Limits, Request, Response, Served, assembly_of, serve_in_thread
 
 from .conftest import Answer, Opens, Running
 from .test_plain import COLUMNS
@@ -473,6 +475,30 @@ def test_binary_tensors_that_do_not_fit_are_refused(
     assert found.status == 400, found
     assert error_of(found)
     assert ask_binary(running, GOOD, TAIL).status == 200
+
+
+WHOLE = json.dumps(GOOD).encode() + TAIL
+
+
+@given(
+    place=st.integers(0, len(WHOLE)),
+    cut=st.integers(0, 9),
+    put=st.binary(max_size=9),
+    length=st.integers(0, len(WHOLE) + 2) | st.just(SIZE),
+)
+@settings(max_examples=400, deadline=None)
+def test_no_change_of_the_bytes_makes_the_server_fail(
+    running: Running, place: int, cut: int, put: bytes, length: int
+) -> None:
+    body = WHOLE[:place] + put + WHOLE[place + cut :]
+    headers = {
+        b"content-type": b"application/octet-stream",
+        b"inference-header-content-length": str(length).encode(),
+    }
+    request = Request(method="POST", path=INFER, headers=headers, body=body)
+    told = running.assembly.app(request)
+    assert isinstance(told, Response)
+    assert told.status in (200, 400)
 
 
 def test_binary_data_without_the_header_are_not_read_as_json(running: Running) -> None:
