@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,13 @@ from mldeploy.data._column import ColumnSchema
 from mldeploy.errors import FieldError
 
 _INT64, _EXACT = 2**63, 2**53
+_LONGEST: Final = {
+    "ms": timedelta(days=999_999_998),
+    "us": timedelta(days=106_751_990),
+    "ns": timedelta(days=106_750),
+}
+"""Durations that 64 bits of a unit can count, and Python too."""
+_FIRST_NS, _LAST_NS = datetime(1678, 1, 1, tzinfo=UTC), datetime(2261, 12, 31, tzinfo=UTC)
 
 _AT_ONCE: dict[str, frozenset[type]] = {
     "integer": frozenset({int, type(None)}),
@@ -209,6 +216,12 @@ def _datetime(value: object, column: ColumnSchema) -> datetime:
     if (moment.tzinfo is None) != (column.time_zone is None):
         wanted = "with an offset, such as 17:45:00Z" if column.time_zone else "without a zone"
         raise _refused(value, f"a time {wanted}")
+    try:
+        instant = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise _refused(value, "a time in the years 1 to 9999, in UTC") from None
+    if column.time_unit == "ns" and not _FIRST_NS <= instant <= _LAST_NS:
+        raise _refused(value, "a time in the years 1678 to 2261, which nanoseconds can count")
     return moment
 
 
@@ -232,12 +245,17 @@ def _time(value: object, _column: ColumnSchema) -> time:
     return moment
 
 
-def _duration(value: object, _column: ColumnSchema) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _duration(value: object, column: ColumnSchema) -> timedelta:
+    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
         raise _refused(value, "a number of seconds")
-    return timedelta(seconds=value)
+    longest = _LONGEST[column.time_unit or "us"]
+    try:
+        span = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except OverflowError:
+        span = timedelta.max
+    if abs(span) > longest:
+        raise _refused(value, f"a duration of at most {longest.total_seconds():.3g} seconds")
+    return span
 
 
 _PARSERS: dict[str, Callable[[Any, ColumnSchema], Any]] = {
