@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final, cast, final
+from typing import Final, cast, final
 
 import msgspec
 from typing_extensions import override
@@ -13,10 +13,8 @@ from typing_extensions import override
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._protocol_body import ChunkedBody
 from mldeploy.serving.http._protocol_head import Head, check_begin
+from mldeploy.serving.http._protocol_host import Host
 from mldeploy.serving.http._refusals import Refusal, decompressed
-
-if TYPE_CHECKING:
-    from mldeploy.serving.http._server import Server
 
 _LINGER: Final = 2.0
 """Seconds of silence after which a client is left that was told its last answer.
@@ -46,7 +44,7 @@ class Connection(asyncio.Protocol):
         What answers.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self._unread = b""
         self._head: Head | None = None
@@ -55,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._pending: deque[tuple[Request | Response, Head]] = deque()
         self._asked: Head | None = None
         self._began_head = self._owes_continue = False
+        self._is_at_rest = False
+        """Whether the last request was answered, and nothing of another one is here."""
         self._is_deaf = self._is_held = self._is_paused = self._is_closing = self._ended = False
         self._linger_until = 0.0
         self._n_held = 0
@@ -97,6 +97,27 @@ class Connection(asyncio.Protocol):
             return
         if self._unread:
             data, self._unread = self._unread + data, b""
+        elif self._is_at_rest and (end := data.find(b"\r\n\r\n") + 4) > 3:
+            # What nearly every request is: whole, alone, and with a head that was read before.
+            server = self._server
+            head = server.heads.get(data[:end])
+            if head is not None and head.is_plain and head.length == len(data) - end:
+                if server.load.n_waiting < server.load.allowed:
+                    self._is_at_rest = False
+                    self._asked, self.deadline = head, _NEVER
+                    server.take(
+                        self,
+                        Request(
+                            method=head.method,
+                            path=head.path,
+                            query=head.query,
+                            headers=head.headers,
+                            body=data[end:],
+                            request_id=server.request_id.new(),
+                        ),
+                    )
+                    return
+        self._is_at_rest = False
         self._read(data)
 
     @override
@@ -265,11 +286,10 @@ class Connection(asyncio.Protocol):
         elif self._pending or self._is_held or self._owes_continue:
             self._next()
         elif not self._is_paused:
+            self._is_at_rest = self._head is None and not (self._unread or self.is_extra)
             self.heard_at = server.clock
             self.deadline = self.heard_at + (
-                server.idle_seconds
-                if self._head is None and not self._unread
-                else server.body_seconds
+                server.idle_seconds if self._is_at_rest else server.body_seconds
             )
 
     def _refuse(self, refusal: Refusal, begun: bytes) -> None:
