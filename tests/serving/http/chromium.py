@@ -54,9 +54,10 @@ class Tab:
             self.complaints.append(f"dialog: {told['message']}")
             self._do("Page.handleJavaScriptDialog", accept=True)
 
-    def open(self, url: str) -> None:
-        self._do("Page.navigate", url=url)
-        there = f"location.href.startsWith({json.dumps(url)})"
+    def open(self, place: str, *, url: str | None = None) -> None:
+        """Go to a place, perhaps by a URL that bears a password."""
+        self._do("Page.navigate", url=url or place)
+        there = f"location.href.startsWith({json.dumps(place)})"
         self.wait_for(f"{there} && document.readyState === 'complete'")
 
     def value(self, script: str) -> Any:

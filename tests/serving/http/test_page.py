@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from mldeploy.data import Dataset, Schema
 from mldeploy.serving import Batcher, MemoryLog, Predictor
-from mldeploy.serving.http import Served, assembly_of, serve_in_thread
+from mldeploy.serving.http import ApiKey, ApiKeys, Role, Served, assembly_of, serve_in_thread
 
 from .conftest import Opens, Running
 
@@ -194,6 +194,20 @@ def test_the_charts_get_figures(tab: Any, running: Running) -> None:
     told = tab.value("document.querySelector('main').innerText")
     assert re.search(r"requests [1-9][0-9]*[.][0-9] a second", told)
     assert re.search(r"half within [0-9.]+ (µs|ms|s)", told)
+    assert tab.complaints == []
+
+
+@pytest.mark.slow
+def test_a_key_is_the_password_that_the_browser_asks_for(
+    tab: Any, opens: Opens, flight_bundle: Path
+) -> None:
+    key, secret = ApiKey.new("ana", [Role.OBSERVE, Role.PREDICT])
+    with opens(flight_bundle, permits=ApiKeys([key])) as running:
+        tab.open(running.url + "/", url=f"http://ana:{secret}@127.0.0.1:{running.port}/")
+        tab.click("button[type=submit]")
+        tab.wait_for("document.querySelector('#answer dl, #answer .problem')")
+        assert "prediction id" in tab.value("document.querySelector('#answer').innerText")
+        tab.wait_for("document.querySelector('#state').innerText.includes('requests')")
     assert tab.complaints == []
 
 

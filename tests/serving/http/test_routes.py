@@ -129,7 +129,7 @@ def test_what_is_no_key_is_refused_and_a_browser_asks_again(
     found = guarded.running.ask("POST", "/predict", b"{}", headers)
 
     assert found.status == 401
-    assert found.headers["www-authenticate"] == 'Bearer, Basic realm="mldeploy"'
+    assert found.headers["www-authenticate"] == 'Basic realm="mldeploy", charset="UTF-8"'
     assert json.loads(found.body)["error"]["code"] == "unauthorized"
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mldeploy.serving.http import ApiKey, ApiKeys, Role
+
 from .conftest import Answer, Opens, Running
 from .test_plain import ROW, ROWS
 
@@ -108,6 +110,18 @@ def test_errors_around_it_have_the_same_form(vertex: Running, path: str) -> None
     assert error_of(vertex.post(path, {"instances": ROWS}, content_type="text/csv"))
     refused = vertex.ask("PUT", path)
     assert (refused.status, bool(error_of(refused))) == (405, True)
+
+
+def test_who_may_not_ask_is_told_so_in_the_same_form(opens: Opens, flight_bundle: Path) -> None:
+    key, secret = ApiKey.new("google", [Role.PREDICT])
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AIP_PREDICT_ROUTE", "/do:predict")
+        with opens(flight_bundle, permits=ApiKeys([key])) as running:
+            refused = running.post("/do:predict", {"instances": ROWS})
+            assert (refused.status, bool(error_of(refused))) == (401, True)
+            bearer = f"Bearer {secret}"
+            taken = running.post("/do:predict", {"instances": ROWS}, authorization=bearer)
+            assert taken.status == 200
 
 
 def test_without_the_variables_the_defaults_answer(running: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, final
 
 import polars as pl
@@ -77,7 +78,9 @@ class App:
         if request.headers.get(b"sec-fetch-site") == b"cross-site" and route.method != "GET":
             return self.error_response(403, "a page of another site may not ask", request.path)
         if self._permits is not None:
-            refused = self._permits(request, route.role)
+            form = self._vertex.form_of(request.path)
+            asked = request if form == request.path else replace(request, path=form)
+            refused = self._permits(asked, route.role)
             if refused is not None:
                 return refused
         if len(request.body) > _LARGE:

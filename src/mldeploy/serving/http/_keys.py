@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self, final
+from typing import Final, Self, final
 
 import pydantic
 
@@ -101,10 +101,13 @@ class ApiKeys:
         return None
 
 
+_BASIC: Final = (b"www-authenticate", b'Basic realm="mldeploy", charset="UTF-8"')
+"""Alone: browsers read one challenge in a header, and ask for a password if it is this one."""
+
+
 def _challenge(reason: str, request: Request) -> Response:
     told = error_response(401, reason, request.path)
-    wanted = (b"www-authenticate", b'Bearer, Basic realm="mldeploy"')
-    return Response(status=401, body=told.body, headers=(wanted,))
+    return Response(status=401, body=told.body, headers=(_BASIC,))
 
 
 def _given(request: Request) -> bytes | None:

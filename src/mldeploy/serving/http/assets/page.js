@@ -60,6 +60,8 @@ const jsonOf = ({ column, input }) => {
 };
 
 const headers = { "Content-Type": "application/json" };
+// Without the password that the address may bear, which `fetch` refuses.
+const here = (name) => new URL(name, location.origin + location.pathname);
 
 $("try").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -68,7 +70,7 @@ $("try").addEventListener("submit", async (event) => {
   const answer = $("answer");
   answer.replaceChildren("…");
   try {
-    const response = await fetch("predict",
+    const response = await fetch(here("predict"),
       { method: "POST", headers, body: `{"row":{${members.join(",")}}}` });
     const body = await response.json();
     if (response.ok) {
@@ -151,7 +153,7 @@ const seconds = (v) => v >= 1 ? `${v} s` : v >= 0.001 ? `${+(v * 1000).toPrecisi
 
 const look = async () => {
   try {
-    const response = await fetch("live.json");
+    const response = await fetch(here("live.json"));
     if (!response.ok) throw new Error(`the server said ${response.status}`);
     const now = await response.json();
     now.at = performance.now() / 1000;
