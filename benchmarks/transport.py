@@ -41,7 +41,7 @@ run(lambda: server.serve_forever(port=PORT))
 from mldeploy.serving.http import Response, Server, run
 answer = Response(body=b'{"prediction":1,"score":0.5}')
 server = Server(lambda request: answer)
-server._heads = type("Nothing", (dict,), {"__setitem__": lambda *_: None})()
+server.heads = type("Nothing", (dict,), {"__setitem__": lambda *_: None})()
 run(lambda: server.serve_forever(port=PORT))
 """,
     "mldeploy as ASGI on uvicorn": """
@@ -147,7 +147,7 @@ def measure(port: int, pid: int, n_connections: int, seconds: float, script: Pat
     return Measured(
         per_second=float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0]),
         micros=used / n_requests * 1e6,
-        p99=re.findall(r"99%\s+(\S+)", told)[0],
+        p99=re.findall(r"^\s+99%\s+(\S+)$", told, re.MULTILINE)[0],
     )
 
 

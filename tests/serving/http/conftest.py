@@ -53,7 +53,7 @@ class Wire:
         headers = {}
         while line := self._file.readline().rstrip(b"\r\n"):
             name, _, value = line.decode().partition(": ")
-            assert name not in headers
+            assert name not in headers or name == "www-authenticate"
             headers[name] = value
         n_bytes = int(headers.get("content-length", 0)) if with_body else 0
         return Answer(int(status), headers, self._file.read(n_bytes))

@@ -88,7 +88,7 @@ def raw(port: int, body: bytes, keep: list[socket.socket]) -> bytes | None:
     return body
 
 
-@pytest.mark.parametrize("round_", range(3))
+@pytest.mark.parametrize("round_", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
 def test_sigterm_under_load_loses_no_answer_and_resets_nobody(round_: int) -> None:
     """Clients of three kinds go on until they are refused, which says nothing was sent."""
     lost: list[str] = []

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         self._pending.clear()
         self._let_go()
-        self._server.connections.discard(self)
+        self._server.forget(self)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -98,25 +98,18 @@ class Connection(asyncio.Protocol):
         if self._unread:
             data, self._unread = self._unread + data, b""
         elif self._is_at_rest and (end := data.find(b"\r\n\r\n") + 4) > 3:
-            # What nearly every request is: whole, alone, and with a head that was read before.
-            server = self._server
-            head = server.heads.get(data[:end])
-            if head is not None and head.is_plain and head.length == len(data) - end:
-                if server.load.n_waiting < server.load.allowed:
-                    self._is_at_rest = False
-                    self._asked, self.deadline = head, _NEVER
-                    server.take(
-                        self,
-                        Request(
-                            method=head.method,
-                            path=head.path,
-                            query=head.query,
-                            headers=head.headers,
-                            body=data[end:],
-                            request_id=server.request_id.new(),
-                        ),
-                    )
-                    return
+            head = self._server.heads.get(data[:end])
+            if (
+                head is not None
+                and head.is_plain
+                and head.length == len(data) - end
+                and self._server.load.n_waiting < self._server.load.allowed
+            ):
+                # What nearly every request is: whole, alone, and with a head that was read before.
+                self._is_at_rest = False
+                self._asked, self.deadline = head, _NEVER
+                self._server.take(self, _request(head, data[end:], self._server.request_id.new()))
+                return
         self._is_at_rest = False
         self._read(data)
 
@@ -230,10 +223,7 @@ class Connection(asyncio.Protocol):
         if self._n_held:
             self._let_go()
         self._head = None
-        request = Request(
-            method=head.method, path=head.path, query=head.query, headers=head.headers, body=body,
-            request_id=self._server.request_id(head.headers),
-        )  # fmt: skip
+        request = _request(head, body, self._server.request_id(head.headers))
         if not head.keep_alive:
             self._hear_no_more()
         self._put(request, head)
@@ -340,3 +330,14 @@ class Connection(asyncio.Protocol):
         """Close the connection once what was written is sent."""
         self._is_closing = True
         self.transport.close()
+
+
+def _request(head: Head, body: bytes, request_id: str) -> Request:
+    return Request(
+        method=head.method,
+        path=head.path,
+        query=head.query,
+        headers=head.headers,
+        body=body,
+        request_id=request_id,
+    )

@@ -55,6 +55,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         How the body is compressed; empty if it is not.
     is_old : bool
         Whether the client speaks HTTP/1.0.
+    is_plain : bool
+        Whether nothing of the above asks for more than to take the body and to answer.
     """
 
     method: str
@@ -66,6 +68,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     expects_continue: bool
     encoding: bytes
     is_old: bool
+    is_plain: bool = False
 
 
 def read_head(head: bytes, limits: Limits) -> Head:
@@ -101,16 +104,21 @@ def read_head(head: bytes, limits: Limits) -> Head:
     if expected is not None and expected.lower() != b"100-continue":
         raise Refusal(417, "the only expectation met is 100-continue")
     encoding = headers.get(b"content-encoding", b"").lower()
+    encoding = b"" if encoding == b"identity" else encoding
+    length = _length(headers, limits, is_old=is_old)
+    keep_alive = _keeps_alive(headers.get(b"connection"), is_old=is_old)
+    is_named = b"x-request-id" in headers
     return Head(
         method=method.decode("ascii"),
         path=path.decode("ascii"),
         query=query.decode("ascii"),
         headers=MappingProxyType(headers),
-        length=_length(headers, limits, is_old=is_old),
-        keep_alive=_keeps_alive(headers.get(b"connection"), is_old=is_old),
+        length=length,
+        keep_alive=keep_alive,
         expects_continue=expected is not None and not is_old,
-        encoding=b"" if encoding == b"identity" else encoding,
+        encoding=encoding,
         is_old=is_old,
+        is_plain=length >= 0 and keep_alive and not (encoding or is_named or is_old),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from mldeploy.serving.http._bounds import Limits
@@ -10,6 +9,8 @@ from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._protocol_answer import Encoder
 from mldeploy.serving.http._protocol_head import Head
 from mldeploy.serving.http._refusals import Refusal
+from mldeploy.serving.http._request_ids import RequestIds
+from mldeploy.serving.http._server_load import Load
 
 
 class Host(Protocol):
@@ -22,7 +23,9 @@ class Host(Protocol):
     clock: float
     closes_connections: bool
     encoder: Encoder
-    request_id: Callable[[Mapping[bytes, bytes]], str]
+    request_id: RequestIds
+    heads: dict[bytes, Head]
+    load: Load
 
     def admit(self, connection: Any) -> None:
         """Take a new connection."""

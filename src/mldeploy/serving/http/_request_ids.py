@@ -31,6 +31,10 @@ class RequestIds:
         given = headers.get(b"x-request-id")
         if given is not None and _GIVEN.fullmatch(given):
             return given.decode("ascii")
+        return self.new()
+
+    def new(self) -> str:
+        """Return a random name."""
         if not self._made:
             digits = os.urandom(8 * _AT_ONCE).hex()
             self._made = [digits[i : i + 16] for i in range(0, len(digits), 16)]

@@ -118,7 +118,7 @@ class Server:
         self._lame_duck = lame_duck
         self._drain_timeout = drain_timeout
         self._answer_seconds = self.limits.answer_time.total_seconds()
-        self._heads: dict[bytes, Head] = {}
+        self.heads: dict[bytes, Head] = {}
         self._n_held = 0
         self.connections = Connections()
         self._queue: deque[tuple[Connection, Request, float]] = deque()
@@ -267,6 +267,10 @@ class Server:
         self._last_heard = self.clock
         self.connections.admit(connection, self.clock)
 
+    def forget(self, connection: Connection) -> None:
+        """Let go of a connection that has ended."""
+        self.connections.discard(connection)
+
     def hold(self, n_bytes: int) -> None:
         """Count bytes of bodies that have not arrived as a whole.
 
@@ -289,13 +293,13 @@ class Server:
         Refusal
             If it is not as it should be.
         """
-        head = self._heads.get(data)
+        head = self.heads.get(data)
         if head is None:
             head = read_head(data, self.limits)
             if len(data) <= _LONGEST_HEAD:
-                if len(self._heads) >= _MOST_HEADS:
-                    self._heads.clear()
-                self._heads[data] = head
+                if len(self.heads) >= _MOST_HEADS:
+                    self.heads.clear()
+                self.heads[data] = head
         return head
 
     def is_open_to(self, connection: Connection, path: str) -> bool:
