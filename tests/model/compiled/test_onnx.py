@@ -21,6 +21,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.svm import SVC, SVR, LinearSVC
 
 from mldeploy.errors import IntegrityError, NotCompilableError, PredictionFailedError
+from mldeploy.model.compiled import _trees_onnx
 from mldeploy.model.compiled._onnx import OnnxKernel
 from mldeploy.model.compiling._onnx import onnx_kernels
 
@@ -214,3 +215,10 @@ def test_damaged_bytes_are_refused_or_answer(changes: list[tuple[int, int]], end
 def test_noise_is_refused(noise: bytes) -> None:
     with pytest.raises(IntegrityError):
         OnnxKernel(noise, output="Y", n_inputs=3, n_outputs=3)(np.ones((1, 3)))
+
+
+@given(st.lists(st.integers(0, 2**63 - 1)))
+def test_many_numbers_are_packed_as_each_alone(numbers: list[int]) -> None:
+    packed = _trees_onnx._varints(np.array(numbers, dtype=np.uint64))
+
+    assert packed == b"".join(map(_trees_onnx._varint, numbers))
