@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, islice
 
+import numpy as np
 import polars as pl
 
 from mldeploy.data._column import Bound, ColumnSchema
@@ -34,12 +35,19 @@ class Cast:
 
 def cast_frame(frame: pl.DataFrame, columns: tuple[ColumnSchema, ...]) -> Iterator[Cast]:
     """Cast each column without loss; a value that would change is left null."""
-    chosen = frame.select(column.name for column in columns)
-    reals = [name for name, dtype in chosen.schema.items() if dtype.is_float()]
-    chosen = chosen.with_columns(pl.col(reals).fill_nan(None)) if reals else chosen
-    for given, column in zip(chosen.get_columns(), columns, strict=True):
+    for column in columns:
+        given = _without_nan(frame.get_column(column.name))
         same = given.dtype == column.dtype and column.kind != "category"
         yield Cast(given=given, values=given if same else _LOSSLESS[column.kind](given, column))
+
+
+def _without_nan(values: pl.Series) -> pl.Series:
+    """Return values with NaN written as null; where there is none, at no cost."""
+    if not values.dtype.is_float():
+        return values
+    if values.null_count():
+        return values.fill_nan(None)
+    return values.fill_nan(None) if np.isnan(values.to_numpy()).any() else values
 
 
 def errors_of(cast: Cast, column: ColumnSchema, limit: int) -> Iterator[FieldError]:
@@ -191,7 +199,7 @@ def _datetime(given: pl.Series, column: ColumnSchema) -> pl.Series:
     own = given.dtype.time_zone if isinstance(given.dtype, pl.Datetime) else None
     if given.dtype != pl.Datetime or (own is None) != (zone is None):
         return _nothing(given, column.dtype)
-    cast = given.dt.cast_time_unit(unit)
+    cast = given.cast(pl.Datetime(unit, own), strict=False)
     return cast if zone is None else cast.dt.convert_time_zone(zone)
 
 
@@ -208,7 +216,7 @@ def _time(given: pl.Series, column: ColumnSchema) -> pl.Series:
 def _duration(given: pl.Series, column: ColumnSchema) -> pl.Series:
     if given.dtype != pl.Duration:
         return _nothing(given, column.dtype)
-    return given.dt.cast_time_unit(column.time_unit or "us")
+    return given.cast(pl.Duration(column.time_unit or "us"), strict=False)
 
 
 _LOSSLESS: dict[str, Callable[[pl.Series, ColumnSchema], pl.Series]] = {

@@ -32,9 +32,12 @@ def new_ids(times: npt.NDArray[np.datetime64]) -> list[str]:
     >>> new_ids(np.array(["2013-01-01T05:15"], dtype="datetime64[us]"))[0][:13]
     '013bf488bc207'
     """
-    stamps = (times.astype("datetime64[ms]").astype(np.int64) & _STAMP).tolist()
+    stamps = times.astype("datetime64[ms]").astype(np.int64) & _STAMP
     tails = _random_tails(len(stamps))
-    return [f"{stamp:012x}{tail}" for stamp, tail in zip(stamps, tails, strict=True)]
+    if len(stamps) and (stamps == stamps[0]).all():
+        digits = f"{stamps[0]:012x}"
+        return [digits + tail for tail in tails]
+    return [f"{stamp:012x}{tail}" for stamp, tail in zip(stamps.tolist(), tails, strict=True)]
 
 
 def new_id(microseconds: int) -> str:
