@@ -99,12 +99,15 @@ def may_be_infinite(column: ColumnSchema) -> bool:
 
 
 def _type_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
+    refused = cast.refused
+    if not len(refused):
+        return
     wanted = {"integer": "a whole number of 64 bits", "string": "text"}.get(
         column.kind, f"a {column.kind}"
     )
     if column.kind == "datetime":
         wanted += f" in {column.time_zone}" if column.time_zone else " without a zone"
-    for row in cast.refused.arg_true():
+    for row in refused.arg_true():
         message = f"{cast.given[row]!r} ({cast.given.dtype}) is not {wanted}"
         yield FieldError(row=row, column=column.name, code="type", message=message)
 
