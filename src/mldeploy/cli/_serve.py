@@ -29,13 +29,18 @@ from mldeploy.serving import (
 from mldeploy.serving.http import (
     ApiKey,
     ApiKeys,
+    Assembly,
+    SharedFigures,
     Supervisor,
+    Watched,
     Work,
     WorkerContext,
     WorkerSpec,
     assembled,
     assembly_of,
+    folder_in_memory,
     for_a_loop,
+    load_of,
     require_guard,
     run,
     served_of,
@@ -70,6 +75,8 @@ class ServeSettings(Record):
         Where labels are kept.
     trusted : tuple of str
         Types that may come to life in bundles that did not compile.
+    figures : Path, optional
+        Folder in which several workers tell each other their figures.
     """
 
     name: str
@@ -79,6 +86,7 @@ class ServeSettings(Record):
     keys: tuple[ApiKey, ...] = ()
     store: Path | None = None
     trusted: tuple[str, ...] = ()
+    figures: Path | None = None
 
     def permits(self) -> ApiKeys | None:
         """Return what judges who may ask."""
@@ -88,14 +96,15 @@ class ServeSettings(Record):
         """Return what keeps labels, if there is a store."""
         return None if self.store is None else _labels_into(self.store, self.plan)
 
-    def open_log(self) -> ParquetLog:
-        """Open the prediction log."""
+    def open_log(self, watched: Watched) -> ParquetLog:
+        """Open the prediction log, and let it be watched."""
         return ParquetLog(
             self.log,
             self.name,
             partition=Partition.HOUR,
             durable=self.durable,
             on_full=Refuse() if self.durable else None,
+            observers=watched.observers,
         )
 
 
@@ -117,27 +126,33 @@ def serve(options: argparse.Namespace) -> int:
         if following is None and options.workers == 1:
             _serve_here(settings, host=options.host, port=options.port)
         else:
-            supervisor = Supervisor(
-                WorkerSpec(
-                    factory="mldeploy.cli._serve:work",
-                    arguments=settings.model_dump(mode="json"),
-                ),
-                options.workers,
-                host=options.host,
-                port=options.port,
-            )
-            run(lambda: _supervise(supervisor, settings, following))
+            with tempfile.TemporaryDirectory(
+                prefix="mldeploy-figures-", dir=folder_in_memory()
+            ) as figures:
+                settings = settings.model_copy(update={"figures": Path(figures)})
+                supervisor = Supervisor(
+                    WorkerSpec(
+                        factory="mldeploy.cli._serve:work",
+                        arguments=settings.model_dump(mode="json"),
+                    ),
+                    options.workers,
+                    host=options.host,
+                    port=options.port,
+                )
+                run(lambda: _supervise(supervisor, settings, following))
     return 0
 
 
 def _serve_here(settings: ServeSettings, *, host: str, port: int) -> None:
+    watched = Watched()
     with (
-        settings.open_log() as log,
+        settings.open_log(watched) as log,
         assembled(
             settings.plan,
             name=settings.name,
             sink=log,
             trusted=settings.trusted,
+            watched=watched,
             permits=settings.permits(),
             labels=settings.labels(),
         ) as (assembly, _),
@@ -193,7 +208,8 @@ async def _supervise(
 def work(arguments: dict[str, object], context: WorkerContext) -> Work:
     """Return what one of several processes does: the factory that a `Supervisor` imports."""
     settings = ServeSettings.model_validate(arguments)
-    log = settings.open_log()
+    watched = Watched()
+    log = settings.open_log(watched)
     sink = for_a_loop(log)
     board = Switchboard(
         settings.plan, deployment=settings.name, sink=sink, trusted=settings.trusted
@@ -204,9 +220,12 @@ def work(arguments: dict[str, object], context: WorkerContext) -> Work:
         sink=sink,
         permits=settings.permits(),
         labels=settings.labels(),
+        watched=watched,
         is_draining=lambda: context.is_draining,
     )
-
+    assembly.metrics.add(lambda: load_of(context))
+    watched.drift.follow_board(board)
+    shared = _shared(settings, context, assembly, watched)
     _settle()
 
     async def apply(plan: object) -> dict[str, object]:
@@ -216,6 +235,8 @@ def work(arguments: dict[str, object], context: WorkerContext) -> Work:
     def close() -> None:
         batcher.close()
         log.close()
+        if shared is not None:
+            shared.close()
 
     return Work(
         handler=assembly.handler,
@@ -225,6 +246,22 @@ def work(arguments: dict[str, object], context: WorkerContext) -> Work:
         error_response=assembly.app.error_response,
         observer=assembly.metrics,
     )
+
+
+def _shared(
+    settings: ServeSettings, context: WorkerContext, assembly: Assembly, watched: Watched
+) -> SharedFigures | None:
+    if settings.figures is None:
+        return None
+    shared = SharedFigures(
+        settings.figures,
+        context.index,
+        families=assembly.metrics.families,
+        drift=watched.drift.states,
+    )
+    assembly.metrics.share(shared.families)
+    watched.share(shared.drift)
+    return shared
 
 
 @contextmanager

@@ -15,7 +15,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mldeploy.serving.http import Metrics, Request, Response
-from mldeploy.serving.http._metrics import BOUNDS, Family
+from mldeploy.serving.http._families import Family
+from mldeploy.serving.http._metrics import BOUNDS
 
 from .conftest import Opens, Running
 from .test_plain import ROW, ROWS

@@ -1,6 +1,6 @@
 from ._app import App
 from ._bounds import Limits
-from ._compose import Assembly, assembled, assembly_of, facts_of, served_of
+from ._compose import Assembly, assembled, assembly_of, facts_of, load_of, served_of
 from ._keys import ApiKey, ApiKeys, require_guard
 from ._messages import Handler, Request, Response
 from ._metrics import Metrics
@@ -9,8 +9,10 @@ from ._routing import Role, Route
 from ._server import Server
 from ._server_loop import run
 from ._service import Served, Service, TakesLabels
+from ._shared_figures import SharedFigures, folder_in_memory
 from ._supervisor import PlanOutcome, Supervisor
 from ._thread import RunningServer, serve_in_thread
+from ._watched import Watched
 from ._workers import Work, WorkerContext, WorkerSpec
 
 __all__ = [
@@ -31,15 +33,19 @@ __all__ = [
     "Served",
     "Server",
     "Service",
+    "SharedFigures",
     "Supervisor",
     "TakesLabels",
+    "Watched",
     "Work",
     "WorkerContext",
     "WorkerSpec",
     "assembled",
     "assembly_of",
     "facts_of",
+    "folder_in_memory",
     "for_a_loop",
+    "load_of",
     "require_guard",
     "run",
     "serve_in_thread",

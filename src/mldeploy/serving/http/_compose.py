@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from mldeploy.errors import MLDeployError
 from mldeploy.problem import Problem
@@ -16,12 +16,14 @@ from mldeploy.serving._plan import Plan, Switchboard
 from mldeploy.serving._sink import PredictionSink
 from mldeploy.serving.http._app import App, Permits
 from mldeploy.serving.http._bounds import Limits
+from mldeploy.serving.http._families import Family
 from mldeploy.serving.http._messages import Handler
-from mldeploy.serving.http._metrics import Family, Metrics
+from mldeploy.serving.http._metrics import Metrics
 from mldeploy.serving.http._page import Drift, Page
 from mldeploy.serving.http._promised import PromisedLog, for_a_loop
 from mldeploy.serving.http._server import Server
 from mldeploy.serving.http._service import Served, Service, TakesLabels
+from mldeploy.serving.http._watched import Watched
 
 
 @final
@@ -57,6 +59,7 @@ class Assembly:
             drain_timeout=drain_timeout,
         )
         self.service.is_draining = lambda: server.is_draining
+        self.metrics.add(lambda: load_of(server))
         return server
 
 
@@ -68,6 +71,7 @@ def assembly_of(
     permits: Permits | None = None,
     labels: TakesLabels | None = None,
     drift: Drift | None = None,
+    watched: Watched | None = None,
     is_draining: Callable[[], bool] = lambda: False,
 ) -> Assembly:
     """Put together what answers requests to models.
@@ -78,12 +82,18 @@ def assembly_of(
         What is served; the first where no model is named.
     sink : PredictionSink
         Where predictions are written down; whoever made it closes it.
+    watched : Watched, optional
+        What is watched behind the answers; its observers are the log's.
     limits, permits, labels, drift, is_draining : optional
         As for `Service`, `App` and `Page`.
     """
     service = Service(models, limits=limits, labels=labels, is_draining=is_draining)
     metrics = Metrics()
     metrics.add(lambda: _figures(service, sink))
+    if watched is not None:
+        metrics.add(watched.counted)
+        metrics.add(lambda: watched.moved(models), of_all=True)
+        drift = drift or (lambda: watched.rows(service.default.version))
     page = Page(service, metrics, drift=drift)
     app = App(service, extra=(*metrics.routes(), *page.routes()), permits=permits)
     metrics.follow(app.router)
@@ -132,6 +142,7 @@ def assembled(
     name: str,
     sink: PredictionSink,
     trusted: Sequence[str] = (),
+    watched: Watched | None = None,
     **settings: Any,
 ) -> Iterator[tuple[Assembly, Switchboard]]:
     """Put together what answers from one problem's bundles; let go of it at the end.
@@ -146,15 +157,19 @@ def assembled(
         Where predictions are written down; whoever made it closes it.
     trusted : sequence of str
         As for `Switchboard`.
+    watched : Watched, optional
+        Watches every version that serves.
     **settings
         As for `assembly_of`.
     """
     sink = for_a_loop(sink)
     board = Switchboard(plan, deployment=_deployment_of(sink, name), sink=sink, trusted=trusted)
     batcher = Batcher(board.traffic)
+    if watched is not None:
+        watched.drift.follow_board(board)
     try:
         served = served_of(board, name=name, batcher=batcher)
-        yield assembly_of([served], sink=sink, **settings), board
+        yield assembly_of([served], sink=sink, watched=watched, **settings), board
     finally:
         batcher.close()
 
@@ -191,3 +206,21 @@ def _figures(service: Service, sink: PredictionSink) -> Iterator[Family]:
                "compiled": str(model.is_compiled).lower()}, 1.0)
          for model in service.models.values()],
     )  # fmt: skip
+
+
+class _Busy(Protocol):
+    @property
+    def n_connections(self) -> int: ...
+
+    @property
+    def n_waiting(self) -> int: ...
+
+
+def load_of(server: _Busy) -> Iterator[Family]:
+    """Return how much a server has to do."""
+    for name, told, value in (
+        ("mldeploy_http_requests_waiting", "Requests that wait for their answer.",
+         server.n_waiting),
+        ("mldeploy_http_connections", "Connections that are open.", server.n_connections),
+    ):  # fmt: skip
+        yield name, told, "gauge", [("", {}, float(value))]

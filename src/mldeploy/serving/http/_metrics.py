@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import math
-import os
-import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
+from mldeploy.serving.http._families import (
+    OPEN_METRICS,
+    TEXT,
+    Family,
+    Sample,
+    Source,
+    merged,
+    number,
+    open_metrics_of,
+    text_of,
+    wants_open_metrics,
+)
 from mldeploy.serving.http._messages import Request, Response
+from mldeploy.serving.http._process import process_families
 from mldeploy.serving.http._routing import Role, Route
 
 if TYPE_CHECKING:
@@ -23,12 +32,15 @@ BOUNDS: Final = (
 )
 """Upper ends of the histogram's buckets, in seconds."""
 
+REQUESTS: Final = "mldeploy_http_requests_total"
+SECONDS: Final = "mldeploy_http_request_seconds"
+
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
-Samples = Iterable[tuple[str, dict[str, str], float]]
-Family = tuple[str, str, str, Samples]
-"""Name, help, type, and samples of suffix, labels and value."""
-Source = Callable[[], Iterable[Family]]
+_UNREAD: Final = "-"
+"""The method of a request that was refused before it was read; see `Server.refusal`."""
+
+Peers = Callable[[], Sequence[Sequence[Family]]]
+"""Returns the families of other processes that serve the same port."""
 
 
 @final
@@ -46,21 +58,38 @@ class Metrics:
         self._buckets: dict[str, list[int]] = {}
         self._sums: dict[str, float] = defaultdict(float)
         self._sources: list[Source] = []
-        self._started = time.time()
+        self._of_all: list[Source] = []
+        self._peers: Peers = lambda: ()
 
     def follow(self, router: Router) -> None:
         """Count under the routes of a router from now on."""
         self._router = router
 
-    def add(self, source: Source) -> None:
-        """Show further families."""
-        self._sources.append(source)
+    def add(self, source: Source, *, of_all: bool = False) -> None:
+        """Show further families.
+
+        Parameters
+        ----------
+        source : callable
+            Returns them.
+        of_all : bool, default=False
+            Whether they are those of all processes already.
+        """
+        (self._of_all if of_all else self._sources).append(source)
+
+    def share(self, peers: Peers) -> None:
+        """Show the sums of this and of other processes from now on."""
+        self._peers = peers
 
     def __call__(self, request: Request, response: Response, seconds: float) -> None:
         """Take a request and its answer; the `observer` of a `Listener`."""
         pattern = self._routes.get(request.path) or self._pattern(request)
-        method = request.method if request.method in _METHODS else "other"
+        method = request.method
+        if method not in _METHODS:
+            method = "unread" if method == _UNREAD else "other"
         self._counts[pattern, method, response.status] += 1
+        if method == "unread":
+            return
         buckets = self._buckets.get(pattern)
         if buckets is None:
             buckets = self._buckets.setdefault(pattern, [0] * (len(BOUNDS) + 1))
@@ -68,9 +97,13 @@ class Metrics:
         self._sums[pattern] += seconds
 
     def _pattern(self, request: Request) -> str:
-        found = None if self._router is None else self._router.find(request)
-        pattern = "other" if found is None else found[0].pattern
-        if found is not None and pattern == request.path:
+        if self._router is None:
+            return "other"
+        found = self._router.find(request)
+        if found is None:
+            return "other"
+        pattern = found[0].pattern
+        if pattern == request.path:
             self._routes[request.path] = pattern
         return pattern
 
@@ -78,46 +111,56 @@ class Metrics:
         """Return the route ``/metrics``."""
         return (Route(method="GET", pattern="/metrics", role=Role.OBSERVE, action=self.answer),)
 
-    def answer(self, _: Request) -> Response:
-        """Return the figures."""
-        return Response(body=self.text().encode(), content_type=_TYPE)
+    def answer(self, request: Request) -> Response:
+        """Return the figures, in OpenMetrics' form for clients that would rather have it."""
+        if wants_open_metrics(request.headers.get(b"accept", b"")):
+            return Response(body=open_metrics_of(self._all()).encode(), content_type=OPEN_METRICS)
+        return Response(body=self.text().encode(), content_type=TEXT)
 
     def text(self) -> str:
         """Return the figures in Prometheus' text format, version 0.0.4."""
-        lines: list[str] = []
-        families = [*self._own(), *_process(self._started)]
+        return text_of(self._all())
+
+    def families(self) -> list[Family]:
+        """Return the figures of this process; may be called from any thread."""
+        found = [*self._own(), *process_families()]
         for source in self._sources:
-            families += source()
-        for name, told, kind, samples in families:
-            lines += [f"# HELP {name} {_escaped_help(told)}", f"# TYPE {name} {kind}"]
-            lines += [
-                f"{name}{suffix}{_labels(labels)} {_number(value)}"
-                for suffix, labels, value in samples
-            ]
-        return "\n".join(lines) + "\n"
+            found += source()
+        return [(name, told, kind, list(samples)) for name, told, kind, samples in found]
 
     def summary(self) -> dict[str, Any]:
         """Return counts and buckets over all routes that predict, for the page."""
-        predicting = [p for p in self._buckets if _predicts(p)]
-        n = len(BOUNDS) + 1
-        totals = [sum(self._buckets[p][i] for p in predicting) for i in range(n)]
-        failures = sum(
-            count for (p, _, status), count in self._counts.items()
-            if _predicts(p) and status >= 500
-        )  # fmt: skip
-        refused = sum(
-            count for (p, _, status), count in self._counts.items()
-            if _predicts(p) and 400 <= status < 500
-        )  # fmt: skip
+        families = {family[0]: family[3] for family in merged([self.families(), *self._peers()])}
+        buckets = [0] * (len(BOUNDS) + 1)
+        ends = {number(bound): k for k, bound in enumerate(BOUNDS)} | {"+Inf": len(BOUNDS)}
+        for suffix, labels, value in families.get(SECONDS, ()):
+            if suffix == "_bucket" and _predicts(labels["route"]):
+                buckets[ends[labels["le"]]] += int(value)
+        found = [
+            (labels, int(value), int(labels["status"]))
+            for _, labels, value in families.get(REQUESTS, ())
+            if _predicts(labels["route"])
+        ]
+        shed = sum(n for labels, n, status in found if _is_shed(labels["method"], status))
         return {
-            "bounds": list(BOUNDS), "buckets": totals, "requests": sum(totals),
-            "failures": failures, "refused": refused,
-        }  # fmt: skip
+            "bounds": list(BOUNDS),
+            "buckets": [n - before for n, before in zip(buckets, (0, *buckets[:-1]), strict=True)],
+            "requests": sum(n for _, n, _ in found),
+            "failures": sum(n for _, n, status in found if status >= 500) - shed,
+            "refused": sum(n for _, n, status in found if 400 <= status < 500),
+            "shed": shed,
+        }
+
+    def _all(self) -> list[Family]:
+        found = merged([self.families(), *self._peers()])
+        for source in self._of_all:
+            found += source()
+        return found
 
     def _own(self) -> Iterator[Family]:
         yield (
-            "mldeploy_http_requests_total",
-            "Requests that were answered, by route, method and status.",
+            REQUESTS,
+            "Requests by route, method and status; unread: refused before they were read.",
             "counter",
             [
                 ("", {"route": route, "method": method, "status": str(status)}, float(count))
@@ -125,18 +168,18 @@ class Metrics:
             ],
         )
         yield (
-            "mldeploy_http_request_seconds",
+            SECONDS,
             "Time from a request's last byte to its answer.",
             "histogram",
             list(self._histogram()),
         )
 
-    def _histogram(self) -> Iterator[tuple[str, dict[str, str], float]]:
+    def _histogram(self) -> Iterator[Sample]:
         for route in sorted(self._buckets):
             total = 0
-            for bound, count in zip((*BOUNDS, None), self._buckets[route], strict=True):
+            for bound, count in zip((*BOUNDS, None), list(self._buckets[route]), strict=True):
                 total += count
-                end = "+Inf" if bound is None else _number(bound)
+                end = "+Inf" if bound is None else number(bound)
                 yield "_bucket", {"route": route, "le": end}, float(total)
             yield "_sum", {"route": route}, self._sums[route]
             yield "_count", {"route": route}, float(total)
@@ -146,38 +189,5 @@ def _predicts(pattern: str) -> bool:
     return pattern.endswith(("predict", "/infer")) or pattern == "/invocations"
 
 
-def _process(started: float) -> Iterator[Family]:
-    times = os.times()
-    told = "Processor time that this process has taken."
-    yield "process_cpu_seconds_total", told, "counter", [("", {}, times.user + times.system)]
-    told = "When this process began, in seconds since 1970."
-    yield "process_start_time_seconds", told, "gauge", [("", {}, started)]
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        n_open = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counted, not looked at
-    except OSError:
-        return
-    size = float(pages * os.sysconf("SC_PAGE_SIZE"))
-    yield "process_resident_memory_bytes", "Memory that it holds.", "gauge", [("", {}, size)]
-    yield "process_open_fds", "Files and connections it has open.", "gauge", [("", {}, n_open)]
-
-
-def _labels(labels: dict[str, str]) -> str:
-    if not labels:
-        return ""
-    inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{{{inside}}}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _escaped_help(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n")
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else f"{value:+}".replace("inf", "Inf")
-    return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+def _is_shed(method: str, status: int) -> bool:
+    return method == "unread" and status == 503

@@ -33,6 +33,16 @@ class WorkerContext(Protocol):
         """Whether it is about to end."""
         ...
 
+    @property
+    def n_connections(self) -> int:
+        """Connections that are open."""
+        ...
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that wait for their answer."""
+        ...
+
     def tell(self, message: JSON) -> None:
         """Tell the supervisor something, from any thread; nobody waits for an answer."""
         ...

@@ -28,6 +28,14 @@ class _Context:
     def is_draining(self) -> bool:
         return self.server is not None and self.server.is_draining
 
+    @property
+    def n_connections(self) -> int:
+        return 0 if self.server is None else self.server.n_connections
+
+    @property
+    def n_waiting(self) -> int:
+        return 0 if self.server is None else self.server.n_waiting
+
     def tell(self, message: JSON) -> None:
         told = {"type": "told", "message": dict(message)}
         self._loop.call_soon_threadsafe(self._channel.send, told)
