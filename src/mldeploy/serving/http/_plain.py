@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any, Final, final
 
 import msgspec
+import numpy as np
 
 from mldeploy.serving._answers import Answered, Answers
 from mldeploy.serving.http._arrow import file_of_frame, frame_of, stream_of_frame
@@ -163,9 +164,12 @@ def _answer(one: Answered) -> Response:
 
 def _body(one: Answered) -> _One:
     identifier, version, prediction, score, route, key, time = one
-    seconds, rest = divmod(time, 1_000_000)
-    text = f"{_to_the_second(seconds)}.{rest:06d}Z"
-    return _One(identifier, version, prediction, score, route, key, text)
+    return _One(identifier, version, prediction, score, route, key, _time(time))
+
+
+def _time(microseconds: int) -> str:
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{_to_the_second(seconds)}.{rest:06d}Z"
 
 
 @lru_cache(maxsize=64)
@@ -193,8 +197,13 @@ async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Respons
 
 
 def _listed(answers: Answers) -> Response:
-    finite(answers)
-    bodies = [_body(answers.answered(row)) for row in range(len(answers))]
+    fields = zip(
+        *(answers.ids, answers.versions, answers.predictions.tolist(), plain_scores(answers)),
+        *(answers.routes.tolist(), answers.keys or [None] * len(answers)),
+        answers.times.astype("datetime64[us]").astype(np.int64).tolist(),
+        strict=True,
+    )
+    bodies = [_One(i, v, p, s, r, k, _time(t)) for i, v, p, s, r, k, t in fields]
     return Response(body=encode({"answers": bodies}))
 
 
