@@ -398,3 +398,35 @@ def test_an_app_needs_no_server(flight_bundle: Any, make_model: Callable[..., An
     app = App(Service([Served(name="late", answering=predictor)]))
 
     assert isinstance(app(Request(method="GET", path="/livez")), Response)
+
+
+@pytest.mark.parametrize("n_rows", [31, 32, 200])
+@pytest.mark.parametrize("strange", [{}, {"hour": 8.0}, {"score": 4}, {"carrier": "new"}])
+def test_many_rows_mean_what_each_of_them_means(
+    running: Running, n_rows: int, strange: dict[str, Any]
+) -> None:
+    """Many rows are turned into columns; values and odd ways to write them stay the same."""
+    rows = [{**ROW, "wind": float(i)} for i in range(n_rows)]
+    rows[7] = {**rows[7], **strange}
+
+    many = json.loads(running.post("/predict", {"rows": rows}).body)["answers"]
+    split = {"columns": list(ROW)[::-1], "data": [list(row.values())[::-1] for row in rows]}
+    told = json.loads(running.post("/invocations", {"dataframe_split": split}).body)
+
+    each = [json.loads(running.post("/predict", {"row": row}).body) for row in rows]
+    assert [one["score"] for one in many] == pytest.approx(
+        [one["score"] for one in each], abs=1e-12
+    )
+    assert told["predictions"] == [one["prediction"] for one in each]
+
+
+@pytest.mark.parametrize("strange", [{"hour": 8.5}, {"wind": None}, {"carrier": 7}, {"more": 1}])
+def test_one_bad_row_of_many_is_named(running: Running, strange: dict[str, Any]) -> None:
+    rows = [ROW] * 100
+    rows[42] = {**ROW, **strange}
+
+    answer = running.post("/predict", {"rows": rows})
+
+    fields = json.loads(answer.body)["error"]["fields"]
+    assert answer.status == 422
+    assert [(field["row"], field["column"]) for field in fields] == [(42, *strange)]

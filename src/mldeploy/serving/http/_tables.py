@@ -72,6 +72,8 @@ def quick_frame(columns: Mapping[str, Any], schema: Schema) -> pl.DataFrame | No
 
 
 _EXACT: Final = 2**53
+_MANY: Final = 32
+"""Rows that are worth turning into columns."""
 _NOTHING = type(None)
 _PLAIN: dict[str, frozenset[type]] = {
     "integer": frozenset({int, _NOTHING}),
@@ -80,6 +82,17 @@ _PLAIN: dict[str, frozenset[type]] = {
     "string": frozenset({str, _NOTHING}),
     "category": frozenset({str, _NOTHING}),
 }
+
+
+def _turned(rows: list[Mapping[str, Any]], schema: Schema) -> pl.DataFrame | None:
+    """Return rows of plain values as a frame at once; None if they take a closer look."""
+    if set(map(len, rows)) != {len(schema.names)}:
+        return None
+    try:
+        columns = {name: [row[name] for row in rows] for name in schema.names}
+    except KeyError:
+        return None
+    return quick_frame(columns, schema)
 
 
 def few_enough(n_rows: int, service: Service) -> None:
@@ -112,6 +125,9 @@ def respond(
     """
     if keys is not None and len(keys) != len(rows):
         raise BadRequest(400, f"there are {len(keys)} keys for {len(rows)} rows")
+    if isinstance(rows, list) and len(rows) >= _MANY:
+        table = _turned(rows, model.signature.inputs)
+        rows = rows if table is None else table
     if model.is_compiled and len(rows) <= _AT_ONCE:
         return write(model.answering.predict_frame(rows, keys=keys))
     return _later(model, rows, write, keys)
