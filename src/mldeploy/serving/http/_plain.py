@@ -157,9 +157,13 @@ def _media_type(request: Request) -> bytes:
 
 
 def _answer(one: Answered) -> Response:
+    _refuse_infinite(one)
+    return Response(body=encode(_body(one)))
+
+
+def _refuse_infinite(one: Answered) -> None:
     if type(one.prediction) is float and not isfinite(one.prediction):
         raise not_finite()
-    return Response(body=encode(_body(one)))
 
 
 def _body(one: Answered) -> _One:
@@ -191,12 +195,14 @@ async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Respons
     else:
         work = partial(model.answering.predict_frame, [row], keys=[key])
         one = (await loop.run_in_executor(None, work)).answered(0)
+    _refuse_infinite(one)
     explanation = await loop.run_in_executor(None, model.explain, row)
     body = msgspec.structs.asdict(_body(one))
     return Response(body=encode({**body, "explanation": explanation.model_dump(mode="json")}))
 
 
 def _listed(answers: Answers) -> Response:
+    finite(answers)
     fields = zip(
         *(answers.ids, answers.versions, answers.predictions.tolist(), plain_scores(answers)),
         *(answers.routes.tolist(), answers.keys or [None] * len(answers)),
