@@ -247,3 +247,107 @@ def test_the_policy_stops_what_would_get_through(tab: Any, hostile: Running) -> 
     assert tab.value("document.title") == ALL
     assert any("Content Security Policy" in one for one in tab.complaints)
     tab.complaints.clear()
+
+
+@pytest.mark.slow
+def test_the_answer_says_why_where_it_is_asked(tab: Any, running: Running) -> None:
+    tab.open(running.url + "/")
+    tab.click("button[type=submit]")
+    tab.wait_for("document.querySelector('#answer .why-bars')")
+
+    said = tab.value("document.querySelector('#answer .why').innerText")
+    score = running.log.frame()["score"][-1]
+    assert f"is {float(f'{score:.4g}'):g}, and" in said
+    told = tab.value("document.querySelector('.why-bars').innerText")
+    assert all(re.search(rf"{name} = ", told) for name in ("wind", "hour", "carrier"))
+    assert len(re.findall(r"[+\u2212][0-9]", told)) == 4
+
+    tab.click("#explain")
+    tab.click("button[type=submit]")
+    tab.wait_for("document.querySelector('#answer dl') && !document.querySelector('.why-bars')")
+    assert tab.complaints == []
+
+
+@pytest.mark.slow
+def test_a_column_that_drifts_is_told_first_and_in_words(
+    tab: Any, opens: Opens, flight_bundle: Path
+) -> None:
+    figures = {"n_reference": 600, "against": "training"}
+    drift = [
+        {"column": "calm", "distance": 0.02, "n": 500, "chance": 0.1, "alarm": False, **figures},
+        {"column": "new", "distance": None, "n": 0, "chance": None, "alarm": False, **figures},
+        {"column": "far", "distance": 0.6, "n": 500, "chance": 0.25, "alarm": True, **figures},
+    ]
+    with opens(flight_bundle, drift=lambda: drift) as running:
+        tab.open(running.url + "/")
+        tab.wait_for("document.querySelectorAll('#drift tr').length === 3")
+        rows = tab.value("[...document.querySelectorAll('#drift tr')].map(one => one.innerText)")
+        assert [re.split(r"\s+", row.strip())[0] for row in rows] == ["far", "calm", "new"]
+        assert "60.0 %" in rows[0]
+        assert "of 500 rows, beyond chance" in rows[0]
+        assert "beyond chance" not in rows[1]
+        assert "no rows yet" in rows[2]
+        mark = tab.value("document.querySelector('#drift .mark').getAttribute('x1')")
+        assert float(mark) == 25.0
+
+
+@pytest.mark.slow
+def test_an_open_page_says_that_another_version_answers(
+    tab: Any, opens: Opens, flight_bundle: Path
+) -> None:
+    with opens(flight_bundle) as running:
+        tab.open(running.url + "/")
+        traffic = running.assembly.service.default.answering
+        model = traffic.champion.model
+        traffic.serve(Predictor(model, version="late:4", deployment="late", sink=running.log))
+        state = "document.querySelector('#state').innerText"
+        tab.wait_for(f"{state}.includes('late:4 answers now')")
+
+
+_CONTRAST = """(() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (node) => {
+    for (let one = node; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !node.getClientRects().length) continue;
+    const style = getComputedStyle(node);
+    const ink = parse(node.namespaceURI.includes('svg') ? style.fill : style.color);
+    const [a, b] = [light(ink), light(behind(node))].sort((x, y) => y - x);
+    found.push([(a + 0.05) / (b + 0.05), walker.currentNode.data.trim().slice(0, 40)]);
+  }
+  return found.sort((x, y) => x[0] - y[0])[0];
+})()"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(tab: Any, running: Running, scheme: str) -> None:
+    """Contrast of all text is at least 4.5 (WCAG 2.2, 1.4.3); every field has one label; nothing
+    is wider than a narrow screen."""
+    tab.emulate(width=360, height=900, scheme=scheme)
+    tab.open(running.url + "/")
+    tab.type_into("#field-0", "strong")
+    tab.click("button[type=submit]")
+    tab.wait_for("document.querySelector('.field.wrong .problem')?.textContent")
+    tab.wait_for("document.querySelector('#latency svg')")
+
+    contrast, where = tab.value(_CONTRAST)
+    assert contrast >= 4.5, where
+    assert tab.value("document.documentElement.scrollWidth") <= 360
+    labels = "[...document.querySelectorAll('input, select')].map(one => one.labels.length)"
+    assert set(tab.value(labels)) == {1}
+    dark = tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
+    assert dark is (scheme == "dark")
+    tab.emulate()
+    tab.complaints.clear()

@@ -12,6 +12,7 @@ from typing import Any, Final, final
 
 from mldeploy.evidence import escape
 from mldeploy.serving.http._json import encode
+from mldeploy.serving.http._markdown import html_of_markdown
 from mldeploy.serving.http._messages import Request, Response
 from mldeploy.serving.http._metrics import Metrics
 from mldeploy.serving.http._routing import Role, Route
@@ -19,7 +20,7 @@ from mldeploy.serving.http._service import Served, Service
 
 _HTML: Final = b"text/html; charset=utf-8"
 Drift = Callable[[], Sequence[dict[str, Any]]]
-"""Returns, column by column, ``column``, ``distance`` in [0, 1] and ``n`` rows."""
+"""Returns the fields of a `DriftFigure` for each column."""
 
 
 @final
@@ -55,7 +56,9 @@ class Page:
     def live(self, _: Request) -> Response:
         """Return the figures that are drawn."""
         drift = [] if self._drift is None else list(self._drift())
-        return Response(body=encode({**self._metrics.summary(), "drift": drift}))
+        version = self._service.default.version
+        told = {**self._metrics.summary(), "version": version, "drift": drift}
+        return Response(body=encode(told))
 
     def answer(self, _: Request) -> Response:
         """Return the page."""
@@ -71,7 +74,7 @@ class Page:
 
     @cached_property
     def _script(self) -> str:
-        return _asset("page.js")
+        return _asset("page.js") + _asset("live.js")
 
     @cached_property
     def _style(self) -> str:
@@ -94,32 +97,71 @@ class Page:
         return self._made[1]
 
     def _written(self, model: Served) -> bytes:
-        facts = model.facts
-        criteria = "".join(
-            f"<li>{escape(criterion)}</li>" for criterion in facts.get("criteria", ())
-        )
         data = json.dumps(_data(model), ensure_ascii=False, default=str).replace("<", "\\u003c")
-        title, why_not = escape(model.name), escape(model.why_not_compiled)
-        how = "compiled" if model.is_compiled else f"not compiled: {why_not}"
+        title = escape(model.name)
         return (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<style>{self._style}</style></head><body><header><h1>{title}</h1>"
-            f"<p>{escape(facts.get('statement', ''))}</p>"
-            f"<p>{escape(model.version)}, {how}"
-            '. <span id="state" role="status"></span></p></header><main>'
-            '<section class="wide"><h2>Try one row</h2><form id="try"><div id="fields"></div>'
-            '<button type="submit">Predict</button></form><div id="answer" aria-live="polite">'
-            "</div></section>"
-            '<section><h2>Requests</h2><div id="rate"></div></section>'
-            '<section><h2>Latency</h2><div id="latency"></div></section>'
-            '<section><h2>Drift since the training</h2><table id="drift"></table></section>'
-            f"<section><h2>What is promised</h2><ul>{criteria}</ul><p>Owner: "
-            f"{escape(facts.get('owner') or '-')}</p></section>"
-            f'<section class="wide"><h2>Model card</h2><pre>{escape(model.card or "none")}</pre>'
-            f'</section></main><script type="application/json" id="data">{data}</script>'
+            f"<style>{self._style}</style></head><body>{_header(model)}<main>"
+            f"{_form(model)}{_charts(model)}{_promised(model)}{_card(model)}</main>"
+            f'<script type="application/json" id="data">{data}</script>'
             f"<script>{self._script}</script></body></html>"
         ).encode()
+
+
+def _header(model: Served) -> str:
+    kind = "good" if model.is_compiled else "bad"
+    how = "compiled" if model.is_compiled else f"not compiled: {model.why_not_compiled}"
+    return (
+        f"<header><h1>{escape(model.name)}</h1>"
+        f'<p class="lead">{escape(model.facts.get("statement", ""))}</p>'
+        f'<p class="chips"><span class="chip {kind}">{escape(f"{model.version}, {how}")}</span>'
+        f'<span class="chip">{escape(model.signature.task)} model of '
+        f"{escape(model.signature.target)}</span>"
+        f'<span id="state" role="status"></span></p></header>'
+    )
+
+
+def _form(model: Served) -> str:
+    asks = (
+        '<span><input type="checkbox" id="explain" checked> '
+        '<label for="explain">say why, which takes longer</label></span>'
+    )
+    return (
+        '<section class="wide"><h2>Try one row</h2><form id="try"><div id="fields"></div>'
+        '<div id="answer" aria-live="polite"><p class="note">The answer appears here; it is '
+        "logged like any other.</p></div>"
+        '<div class="act"><button type="submit">Predict</button>'
+        f"{asks if model.explain is not None else ''}</div></form></section>"
+    )
+
+
+def _charts(model: Served) -> str:
+    return (
+        '<section><h2>Requests</h2><div id="rate"></div></section>'
+        '<section><h2>Latency</h2><div id="latency"></div></section>'
+        f'<section class="four"><h2>Drift of {escape(model.version)}</h2>'
+        '<table id="drift"></table><p class="note">Share of the last hour&#x27;s rows that moved '
+        "to other bins since the training; of the model&#x27;s answers, since the hours before. "
+        "The mark is what chance alone exceeds on one day in a hundred at most, if rows are "
+        "independent.</p></section>"
+    )
+
+
+def _promised(model: Served) -> str:
+    criteria = "".join(f"<li>{escape(c)}</li>" for c in model.facts.get("criteria", ()))
+    return (
+        f'<section class="two"><h2>What is promised</h2><ul>{criteria}</ul>'
+        f'<p class="note">Owner: {escape(model.facts.get("owner") or "-")}</p></section>'
+    )
+
+
+def _card(model: Served) -> str:
+    card = html_of_markdown(model.card) if model.card else "<p>This bundle carries no card.</p>"
+    return (
+        f'<section class="wide"><h2>Model card</h2><div class="card" tabindex="0">{card}</div>'
+        "</section>"
+    )
 
 
 def _data(model: Served) -> dict[str, Any]:
@@ -136,6 +178,9 @@ def _data(model: Served) -> dict[str, Any]:
         "example": dict(model.examples[0]) if model.examples else {},
         "classes": list(signature.classes),
         "positive": signature.positive,
+        "probabilistic": signature.probabilistic,
+        "target": signature.target,
+        "version": model.version,
     }  # fmt: skip
 
 

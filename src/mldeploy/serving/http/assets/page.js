@@ -6,6 +6,15 @@ const make = (tag, props = {}, ...children) => {
   node.append(...children);
   return node;
 };
+const SVG = "http://www.w3.org/2000/svg";
+const draw = (tag, attributes = {}, ...children) => {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+};
+// Without the password that the address may bear, which `fetch` refuses.
+const here = (name) => new URL(name, location.origin + location.pathname);
 
 // --- try one row --------------------------------------------------------------------------
 
@@ -32,15 +41,19 @@ for (const column of data.columns) {
     for (const c of column.categories) list.append(make("option", { value: c }));
     input.setAttribute("list", list.id);
     $("fields").append(list);
+  } else if (["integer", "number"].includes(column.kind)) {
+    input.inputMode = "decimal";
   }
   const example = Object.hasOwn(data.example, column.name) ? data.example[column.name] : null;
   input.value = example === null ? "" : String(example);
+  if (!isChoice && column.nullable) input.placeholder = "(missing)";
   const label = make("label", { htmlFor: id, textContent: column.name });
   const hint = make("small", { id: `${id}-hint`, textContent: `${column.kind}${rangeOf(column)}` });
   const problem = make("span", { id: `${id}-problem`, className: "problem", role: "alert" });
   input.setAttribute("aria-describedby", `${hint.id} ${problem.id}`);
-  $("fields").append(make("div", { className: "field" }, label, input, hint, problem));
-  fields.set(column.name, { column, input, problem });
+  const box = make("div", { className: "field" }, label, input, hint, problem);
+  $("fields").append(box);
+  fields.set(column.name, { column, input, problem, box });
 }
 
 const NUMBER = /^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$/;
@@ -59,136 +72,96 @@ const jsonOf = ({ column, input }) => {
   return JSON.stringify(text);
 };
 
-const headers = { "Content-Type": "application/json" };
-// Without the password that the address may bear, which `fetch` refuses.
-const here = (name) => new URL(name, location.origin + location.pathname);
+const complain = (problem, message) => {
+  problem.textContent = message;
+  const input = problem.closest(".field")?.querySelector("input, select");
+  input?.setAttribute("aria-invalid", message ? "true" : "false");
+  problem.closest(".field")?.classList.toggle("wrong", Boolean(message));
+};
 
 $("try").addEventListener("submit", async (event) => {
   event.preventDefault();
-  for (const { problem } of fields.values()) problem.textContent = "";
+  for (const { problem } of fields.values()) complain(problem, "");
   const members = [...fields].map(([name, field]) => `${JSON.stringify(name)}:${jsonOf(field)}`);
-  const answer = $("answer");
-  answer.replaceChildren("…");
+  const explain = $("explain")?.checked ? ',"explain":true' : "";
+  const button = document.querySelector("#try button");
+  button.disabled = true;
   try {
-    const response = await fetch(here("predict"),
-      { method: "POST", headers, body: `{"row":{${members.join(",")}}}` });
+    const response = await fetch(here("predict"), {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: `{"row":{${members.join(",")}}${explain}}`,
+    });
     const body = await response.json();
     if (response.ok) {
       show(body);
       return;
     }
-    const told = body.error && body.error.message ? body.error.message : JSON.stringify(body);
-    answer.replaceChildren(make("p", { className: "problem", textContent: told }));
+    tell(body.error && body.error.message ? body.error.message : JSON.stringify(body));
+    let first = null;
     for (const wrong of (body.error && body.error.fields) || []) {
       const field = fields.get(wrong.column);
-      if (field) field.problem.textContent = wrong.message;
+      if (!field) continue;
+      complain(field.problem, wrong.message);
+      first ??= field.input;
     }
+    first?.focus();
   } catch (error) {
-    answer.replaceChildren(make("p", { className: "problem", textContent: String(error) }));
+    tell(String(error));
+  } finally {
+    button.disabled = false;
   }
 });
 
+const tell = (message) => {
+  $("answer").className = "told";
+  $("answer").replaceChildren(make("p", { className: "problem", textContent: message }));
+};
+
+const barOf = (share) => {
+  const bar = draw("svg", { class: "bar", viewBox: "0 0 100 7", preserveAspectRatio: "none", "aria-hidden": "true" });
+  bar.append(draw("rect", { class: "rail", width: 100, height: 7, rx: 1.5 }),
+    draw("rect", { width: Math.min(Math.max(share, 0), 1) * 100, height: 7, rx: 1.5 }));
+  return bar;
+};
+
 const show = (body) => {
-  const rows = [["decision", body.prediction], ["decided by", body.route],
-    ["version", body.version], ["prediction id", body.id]];
-  const list = make("dl");
-  for (const [what, value] of rows) {
-    list.append(make("dt", { textContent: what }), make("dd", { textContent: String(value) }));
-  }
+  const list = make("dl", { className: "scores" });
   const scores = Array.isArray(body.score) ? body.score : body.score === null ? [] : [body.score];
   scores.forEach((score, i) => {
-    const bar = make("meter", { min: 0, max: 1, value: score });
     const name = scores.length > 1 ? data.classes[i] : data.positive;
-    list.append(make("dt", { textContent: `probability of ${String(name)}` }),
-      make("dd", {}, bar, ` ${score.toFixed(4)}`));
+    const figure = make("span", { className: "figure", textContent: score.toFixed(4) });
+    const what = data.probabilistic ? `probability of ${String(name)}` : `score of ${String(name)}`;
+    list.append(make("dt", { textContent: what }), make("dd", {}, barOf(score), figure));
   });
-  $("answer").replaceChildren(list);
-};
-
-// --- live charts --------------------------------------------------------------------------
-
-const SVG = "http://www.w3.org/2000/svg";
-const history = [];
-let last = null;
-
-const quantile = (bounds, counts, share) => {
-  const total = counts.reduce((a, b) => a + b, 0);
-  if (!total) return null;
-  let seen = 0;
-  for (let i = 0; i < counts.length; i += 1) {
-    seen += counts[i];
-    if (seen >= share * total) return bounds[Math.min(i, bounds.length - 1)];
+  const facts = make("dl");
+  for (const [what, value] of [["decided by", deciders[body.route] || body.route],
+    ["version", body.version], ["prediction id", body.id]]) {
+    facts.append(make("dt", { textContent: what }), make("dd", { textContent: String(value) }));
   }
-  return bounds[bounds.length - 1];
+  const decision = make("p", { className: "decision", textContent: `${data.target} = ${String(body.prediction)}` });
+  $("answer").className = "told";
+  $("answer").replaceChildren(decision, list, facts, ...(body.explanation ? why(body.explanation) : []));
 };
 
-const draw = (id, series, format, tell) => {
-  const width = 420, height = 110, values = series.flat().filter((v) => v !== null);
-  const top = Math.max(...values, 1e-9);
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${id}, up to ${values.length ? format(top) : "nothing yet"}`);
-  series.forEach((line, k) => {
-    const points = line.map((v, i) => v === null ? null
-      : `${(i / Math.max(line.length - 1, 1)) * width},${height - 8 - (v / top) * (height - 24)}`)
-      .filter((p) => p !== null);
-    const drawn = document.createElementNS(SVG, "polyline");
-    drawn.setAttribute("points", points.join(" "));
-    drawn.setAttribute("class", `line${k}`);
-    svg.append(drawn);
-  });
-  const text = document.createElementNS(SVG, "text");
-  text.setAttribute("x", "2");
-  text.setAttribute("y", "12");
-  text.textContent = values.length ? `up to ${format(top)}` : "nothing yet";
-  svg.append(text);
-  const now = series.map((line) => line.length ? line[line.length - 1] : null)
-    .map((v) => v === null ? "-" : format(v));
-  const told = tell.map((what, k) => make("span", { className: `told${k}`, textContent: `${what} ${now[k]}` }));
-  $(id).replaceChildren(svg, make("p", { className: "now" }, ...told));
+const deciders = {
+  automatic: "the model alone (automatic)", review: "a person, who reviews it (review)",
+  advice: "a person, whom it advises (advice)",
 };
 
-const seconds = (v) => v >= 1 ? `${v} s` : v >= 0.001 ? `${+(v * 1000).toPrecision(3)} ms` : `${Math.round(v * 1e6)} µs`;
-
-const look = async () => {
-  try {
-    const response = await fetch(here("live.json"));
-    if (!response.ok) throw new Error(`the server said ${response.status}`);
-    const now = await response.json();
-    now.at = performance.now() / 1000;
-    if (last !== null) {
-      const span = now.at - last.at;
-      const buckets = now.buckets.map((n, i) => n - last.buckets[i]);
-      history.push({
-        rate: (now.requests - last.requests) / span,
-        wrong: (now.failures + now.refused - last.failures - last.refused) / span,
-        p50: quantile(now.bounds, buckets, 0.5),
-        p99: quantile(now.bounds, buckets, 0.99),
-      });
-      if (history.length > 120) history.shift();
-    }
-    last = now;
-    draw("rate", [history.map((h) => h.rate), history.map((h) => h.wrong)],
-      (v) => `${v.toFixed(1)} a second`, ["requests", "refused or failed"]);
-    draw("latency", [history.map((h) => h.p50), history.map((h) => h.p99)], seconds,
-      ["half within", "99 % within"]);
-    drift(now.drift || []);
-    $("state").textContent = `${now.requests} requests, ${now.refused} refused, ${now.failures} failed`;
-  } catch (error) {
-    $("state").textContent = String(error);
+const why = ({ answer, base, unit, contributions }) => {
+  const shown = [...contributions].sort((a, b) => Math.abs(b.amount) - Math.abs(a.amount)).slice(0, 8);
+  const largest = Math.max(...shown.map((c) => Math.abs(c.amount)), 1e-12);
+  const bars = make("div", { className: "why-bars" });
+  for (const { column, value, amount } of shown) {
+    const told = `${column} = ${value === null ? "missing" : short(value)}`;
+    const length = (Math.abs(amount) / largest) * 50;
+    const bar = draw("svg", { class: "bar", viewBox: "0 0 100 7", preserveAspectRatio: "none", "aria-hidden": "true" });
+    bar.append(draw("rect", { class: "rail", x: 49.75, width: 0.5, height: 7 }),
+      draw("rect", { class: amount < 0 ? "down" : "up", x: amount < 0 ? 50 - length : 50, width: length, height: 7 }));
+    const figure = `${amount < 0 ? "−" : "+"}${Math.abs(amount).toPrecision(2)}`;
+    bars.append(make("span", { textContent: told, title: told }), bar,
+      make("span", { className: "figure", textContent: figure }));
   }
+  const headline = `Why: ${unit} is ${short(answer)}, and ${short(base)} on average`;
+  return [make("h3", { className: "why", textContent: headline }), bars];
 };
-
-const drift = (columns) => {
-  const rows = columns.map(({ column, distance, n }) => make("tr", {},
-    make("th", { textContent: column, scope: "row" }),
-    make("td", {}, make("meter", { min: 0, max: 1, low: 0.1, high: 0.2, optimum: 0, value: distance ?? 0 })),
-    make("td", { textContent: distance === null ? "unknown" : distance.toFixed(3) }),
-    make("td", { textContent: `${n} rows` })));
-  $("drift").replaceChildren(...(rows.length ? rows
-    : [make("tr", {}, make("td", { textContent: "nothing watched yet" }))]));
-};
-
-look();
-setInterval(look, 2000);
