@@ -37,8 +37,9 @@ $(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
 # Clients that others wrote, in an environment of their own: they contradict ours, and each other.
 .venv-clients/.done: tests/serving/http/clients/requirements.txt $(VENV)/.pip
 	$(PYTHON) -m venv .venv-clients
-	.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet \
-		--requirement tests/serving/http/clients/requirements.txt
+	.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet uv
+	.venv-clients/bin/uv pip install --quiet --python .venv-clients/bin/python --requirement $< || \
+		.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
 	@touch $@
 
 # Debian's promtool, where there is a Debian; its test says so where there is none.
