@@ -8,8 +8,6 @@ from typing import final
 
 import polars as pl
 
-_BY = ("version", "arm", "route")
-
 
 @final
 class LoggedCounts:
@@ -30,19 +28,27 @@ class LoggedCounts:
 
     def __call__(self, rows: pl.DataFrame) -> None:
         """Count rows of the log; those that failed have the route ``"failed"``."""
-        who = pl.when(pl.col("error").is_null()).then(pl.col("route").cast(pl.String))
-        found = (
-            rows.lazy()
-            .group_by("version", "arm", who.otherwise(pl.lit("failed")).alias("route"))
-            .len()
-            .collect()
-        )
-        with self._lock:
-            for version, arm, route, n in found.iter_rows():
-                self._counts[version, arm, route or "none"] += n
+        for told in _alike(rows):
+            version, arm = told["version"][0], told["arm"][0]
+            answered = told.filter(told["error"].is_null())
+            found = dict(answered["route"].cast(pl.String).value_counts().iter_rows())
+            found["failed"] = told.height - answered.height
+            with self._lock:
+                for route, n in found.items():
+                    if n:
+                        self._counts[version, arm, route or "none"] += n
 
     @property
     def by_version_arm_route(self) -> dict[tuple[str, str, str], int]:
         """What was counted so far."""
         with self._lock:
             return dict(self._counts)
+
+
+def _alike(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return rows by version and part of the traffic: mostly there is one of each."""
+    if not rows.height:
+        return []
+    if all((rows[name] == rows[name][0]).all() for name in ("version", "arm")):
+        return [rows]
+    return rows.partition_by("version", "arm")

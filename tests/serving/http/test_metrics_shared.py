@@ -24,6 +24,7 @@ from prometheus_client.openmetrics.parser import (
 from mldeploy.cli._serve import ServeSettings
 from mldeploy.data import Profile
 from mldeploy.serving import Arm, DriftWatch, ParquetLog, Plan
+from mldeploy.serving._logged_counts import LoggedCounts
 from mldeploy.serving.http import (
     Metrics,
     Request,
@@ -273,6 +274,28 @@ def test_workers_of_one_port_tell_the_sum_even_when_one_is_killed(
                 found = now
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_logged_rows_are_counted_by_who_decides_and_failed_ones_apart() -> None:
+    rows = pl.DataFrame(
+        {
+            "version": ["v:1", "v:1", "v:1", "v:2", "v:2"],
+            "arm": ["champion", "champion", "champion", "champion", "shadow"],
+            "route": ["automatic", "review", None, "automatic", "automatic"],
+            "error": [None, None, "it failed", None, None],
+        }
+    )
+    counts = LoggedCounts()
+    counts(rows)
+    counts(rows[:2])
+    counts(rows[:0])
+    assert counts.by_version_arm_route == {
+        ("v:1", "champion", "automatic"): 2,
+        ("v:1", "champion", "review"): 2,
+        ("v:1", "champion", "failed"): 1,
+        ("v:2", "champion", "automatic"): 1,
+        ("v:2", "shadow", "automatic"): 1,
+    }
 
 
 def test_what_is_logged_and_what_moved_is_told(flight_bundle: Path, tmp_path: Path) -> None:
