@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -173,6 +174,16 @@ def test_gauges_of_who_writes_no_more_are_forgotten(
     long_ago = path.stat().st_mtime - 60
     os.utime(path, (long_ago, long_ago))
     assert other.told() == {"x_total": 4.0, "y": 0.0}
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_ends_nothing(
+    begin: Callable[[int], Process], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = begin(0)
+    shutil.rmtree(tmp_path)
+    one.shared.close()
+    assert "cannot be told to the other workers" in caplog.text
+    tmp_path.mkdir()
 
 
 def test_drift_of_all_processes_is_told_together(tmp_path: Path, make_model: Any) -> None:

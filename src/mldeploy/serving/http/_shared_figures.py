@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -13,6 +14,8 @@ import msgspec
 
 from mldeploy.serving import DriftState
 from mldeploy.serving.http._families import Family, Labels, counted, merged
+
+_logger = logging.getLogger(__name__)
 
 _EVERY: Final = 1.0
 """Seconds between two writes."""
@@ -31,7 +34,7 @@ class Told(msgspec.Struct, frozen=True):
     ----------
     families : list of Family
         Its figures.
-    drift : dict of str to bytes
+    drift : dict of str to str
         What it has counted of drift, by version: a `DriftState` as JSON.
     """
 
@@ -107,11 +110,17 @@ class SharedFigures:
         """Write for the last time."""
         self._ended.set()
         self._thread.join()
-        self.write()
+        self._try_to_write()
 
     def _run(self) -> None:
         while not self._ended.wait(_EVERY):
+            self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        try:
             self.write()
+        except OSError as error:
+            _logger.warning("figures cannot be told to the other workers: %s", error)
 
     def _states(self) -> dict[str, DriftState]:
         states = _states_of(self._before)
