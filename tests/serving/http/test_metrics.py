@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mldeploy.model import Bundle
 from mldeploy.serving.http import Metrics, Request, Response
 from mldeploy.serving.http._families import Family
 from mldeploy.serving.http._metrics import BOUNDS
@@ -41,7 +42,9 @@ def served(opens: Opens, flight_bundle: Path) -> Iterable[Running]:
         yield running
 
 
-def test_requests_and_rows_are_counted_by_what_became_of_them(served: Running) -> None:
+def test_requests_and_rows_are_counted_by_what_became_of_them(
+    served: Running, flight_bundle: Path
+) -> None:
     for _ in range(3):
         served.post("/predict", {"row": ROW})
     served.post("/models/late/predict", {"rows": ROWS})
@@ -65,7 +68,10 @@ def test_requests_and_rows_are_counted_by_what_became_of_them(served: Running) -
     assert values(rows, model="late", outcome="refused") == [1.0]
     assert values(rows, model="late", outcome="failed") == [0.0]
     info = told["mldeploy_model_info"].samples[0]
-    assert info.labels == {"model": "late", "version": "late:3", "compiled": "true"}
+    digest = Bundle.open(flight_bundle).model_digest
+    assert info.labels == {
+        "model": "late", "version": "late:3", "compiled": "true", "digest": digest,
+    }  # fmt: skip
     assert values(told["mldeploy_log_dropped_rows"]) == [0.0]
     assert values(told["process_resident_memory_bytes"])[0] > 1e7
     assert values(told["process_open_fds"])[0] > 3

@@ -113,6 +113,7 @@ def served_of(board: Switchboard, *, name: str, batcher: Batcher) -> Served:
         card=bundle.card or "",
         examples=bundle.golden_rows().head(3).to_dicts() if bundle.has_golden else (),
         facts=facts_of(bundle.problem),
+        digest=lambda: board.traffic.champion.model.digest,
     )
 
 
@@ -203,7 +204,7 @@ def _figures(service: Service, sink: PredictionSink) -> Iterator[Family]:
     yield (
         "mldeploy_model_info", "What serves.", "gauge",
         [("", {"model": model.name, "version": model.version,
-               "compiled": str(model.is_compiled).lower()}, 1.0)
+               "compiled": str(model.is_compiled).lower(), "digest": model.digest()}, 1.0)
          for model in service.models.values()],
     )  # fmt: skip
 

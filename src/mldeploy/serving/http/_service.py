@@ -89,6 +89,8 @@ class Served:
         Rows that it can answer.
     facts : mapping
         What is worth knowing of its problem: statement, criteria, owner.
+    digest : callable
+        Returns the SHA-256 of the model that answers.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Served:
     card: str = ""
     examples: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    digest: Callable[[], str] = str
 
     @property
     def version(self) -> str:
