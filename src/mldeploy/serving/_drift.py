@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final, final
 
@@ -104,7 +104,7 @@ class DriftWatch:
         reference: Profile | None,
         *,
         version: str | None = None,
-        without: Sequence[str] = (),
+        without: Collection[str] = (),
         window: timedelta = _HOUR,
         slice_length: timedelta = _FIVE_MINUTES,
         n_bins: int = 10,

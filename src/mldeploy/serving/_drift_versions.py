@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias, final
 
@@ -27,6 +27,11 @@ class DriftWatches:
     It can be given to a log before it is known what will serve: nothing is watched until `follow`
     is told how.
 
+    Parameters
+    ----------
+    without : collection of str
+        Features that `follow_board` does not watch, such as those that the log hashes.
+
     Examples
     --------
     >>> watches = DriftWatches()
@@ -34,7 +39,8 @@ class DriftWatches:
     ()
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, without: Collection[str] = ()) -> None:
+        self._without = frozenset(without)
         self._watch_of: WatchOf = lambda _: None
         self._watches: dict[str, DriftWatch | None] = {}
         self._lock = threading.Lock()
@@ -45,7 +51,7 @@ class DriftWatches:
 
     def follow_board(self, board: Switchboard) -> None:
         """Watch from now on what a switchboard lets serve."""
-        self.follow(lambda version: _watch_on(board, version))
+        self.follow(lambda version: _watch_on(board, version, self._without))
 
     def __call__(self, rows: pl.DataFrame) -> None:
         """Show rows of the log to the watch of each version."""
@@ -89,11 +95,11 @@ class DriftWatches:
             return self._watches[version]
 
 
-def _watch_on(board: Switchboard, version: str) -> DriftWatch | None:
+def _watch_on(board: Switchboard, version: str, without: Collection[str]) -> DriftWatch | None:
     plan = board.plan
     arms = [arm for arm in (plan.champion, plan.candidate) if arm and arm.version == version]
     if not arms:
         return None
     # Another object of the same bundle: a profile is large, and is not kept.
     bundle = replace(board.bundle(arms[0]))
-    return DriftWatch(bundle.signature, bundle.reference, version=version)
+    return DriftWatch(bundle.signature, bundle.reference, version=version, without=without)

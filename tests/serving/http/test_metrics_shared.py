@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -14,6 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -23,8 +26,9 @@ from prometheus_client.openmetrics.parser import (
 )
 
 from mldeploy.cli._serve import ServeSettings
-from mldeploy.data import Profile
-from mldeploy.serving import Arm, DriftWatch, ParquetLog, Plan
+from mldeploy.data import Dataset, Profile
+from mldeploy.model import Bundle
+from mldeploy.serving import Arm, DriftWatch, HashColumn, ParquetLog, Plan
 from mldeploy.serving._logged_counts import LoggedCounts
 from mldeploy.serving.http import (
     Metrics,
@@ -309,11 +313,21 @@ def test_logged_rows_are_counted_by_who_decides_and_failed_ones_apart() -> None:
     }
 
 
-def test_what_is_logged_and_what_moved_is_told(flight_bundle: Path, tmp_path: Path) -> None:
-    watched = Watched()
-    plan = Plan(champion=Arm(bundle=flight_bundle, version="late:3"))
+def test_what_is_logged_and_what_moved_is_told(
+    make_model: Any, flights: pd.DataFrame, tmp_path: Path
+) -> None:
+    """40 times one row: nine of ten winds moved to its bin; hashed carriers are not judged."""
+    golden = Dataset.of(flights.head(200), target="late", name="flights")
+    reference = Profile.of(golden.polars().select(golden.features))
+    bundle = Bundle.write(
+        tmp_path / "bundle", dataclasses.replace(make_model(), reference=reference), golden=golden
+    )
+    watched = Watched(without=["carrier"])
+    hidden = {"carrier": HashColumn(key=b"k" * 32)}
+    plan = Plan(champion=Arm(bundle=bundle.directory, version="late:3"))
+    log = ParquetLog(tmp_path / "log", "late", observers=watched.observers, columns=hidden)
     with (
-        ParquetLog(tmp_path, "late", observers=watched.observers) as log,
+        log,
         assembled(plan, name="late", sink=log, watched=watched) as (assembly, _),
         serve_in_thread(assembly.server(lame_duck=0.0)) as server,
     ):
@@ -326,13 +340,19 @@ def test_what_is_logged_and_what_moved_is_told(flight_bundle: Path, tmp_path: Pa
             assert time.monotonic() < end
             time.sleep(0.01)
         told = families(running.ask("GET", "/metrics").body.decode())
-        live = running.ask("GET", "/live.json").body
+        live = json.loads(running.ask("GET", "/live.json").body)
 
     logged = told["mldeploy_logged_predictions"]
     assert values(logged, version="late:3", arm="champion", route="advice") == [40.0]
     assert values(told["mldeploy_http_connections"]) == [1.0]
     assert values(told["mldeploy_drift_rows"], column="model.prediction") == [40.0]
-    assert b'"column":"model.prediction"' in live
+    moved = {figure["column"]: figure for figure in live["drift"]}
+    assert moved["wind"]["distance"] == pytest.approx(0.9, abs=0.005)
+    assert values(told["mldeploy_drift_distance_ratio"], column="wind") == [
+        moved["wind"]["distance"]
+    ]
+    assert "carrier" not in moved
+    assert live["version"] == "late:3"
 
 
 # --- OpenMetrics ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, final
 
 from mldeploy.serving import DriftFigure, DriftState, DriftWatches, Observer
@@ -19,6 +19,11 @@ Others = Callable[[], Sequence[Mapping[str, DriftState]]]
 class Watched:
     """Drift and counts of what is logged; `observers` go to the log, figures to the server.
 
+    Parameters
+    ----------
+    without : collection of str
+        Features whose drift is not watched: those that the log hashes or leaves out.
+
     Attributes
     ----------
     drift : DriftWatches
@@ -27,8 +32,8 @@ class Watched:
         Counts what is logged.
     """
 
-    def __init__(self) -> None:
-        self.drift = DriftWatches()
+    def __init__(self, *, without: Collection[str] = ()) -> None:
+        self.drift = DriftWatches(without=without)
         self.logged = LoggedCounts()
         self._others: Others = lambda: ()
 
