@@ -6,6 +6,7 @@ test -x "$target/promtool" && exit 0
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
+test "$(id -u)" = 0 && apt-get update -qq || true
 apt-get download -q prometheus
 dpkg -x prometheus_*.deb .
 mkdir -p "$target"
