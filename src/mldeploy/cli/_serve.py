@@ -8,8 +8,8 @@ import gc
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -18,7 +18,6 @@ from mldeploy.errors import MLDeployError
 from mldeploy.model import Bundle
 from mldeploy.serving import (
     Arm,
-    Batcher,
     Label,
     ParquetLog,
     Partition,
@@ -37,13 +36,10 @@ from mldeploy.serving.http import (
     WorkerContext,
     WorkerSpec,
     assembled,
-    assembly_of,
     folder_in_memory,
-    for_a_loop,
     load_of,
     require_guard,
     run,
-    served_of,
 )
 
 if TYPE_CHECKING:
@@ -107,6 +103,26 @@ class ServeSettings(Record):
             observers=watched.observers,
         )
 
+    def assemble(
+        self, stack: ExitStack, *, is_draining: Callable[[], bool] = lambda: False
+    ) -> tuple[Assembly, Switchboard, Watched]:
+        """Put together what answers; what it holds is let go of with the stack."""
+        watched = Watched()
+        log = stack.enter_context(self.open_log(watched))
+        assembly, board = stack.enter_context(
+            assembled(
+                self.plan,
+                name=self.name,
+                sink=log,
+                trusted=self.trusted,
+                watched=watched,
+                permits=self.permits(),
+                labels=self.labels(),
+                is_draining=is_draining,
+            )
+        )
+        return assembly, board, watched
+
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
@@ -144,19 +160,8 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _serve_here(settings: ServeSettings, *, host: str, port: int) -> None:
-    watched = Watched()
-    with (
-        settings.open_log(watched) as log,
-        assembled(
-            settings.plan,
-            name=settings.name,
-            sink=log,
-            trusted=settings.trusted,
-            watched=watched,
-            permits=settings.permits(),
-            labels=settings.labels(),
-        ) as (assembly, _),
-    ):
+    with ExitStack() as stack:
+        assembly, _, _ = settings.assemble(stack)
         server = assembly.server()
 
         async def main() -> None:
@@ -183,11 +188,12 @@ async def _supervise(
                 _logger.warning("cannot tell which version should serve: %s", error)
                 continue
             if found != plan:
-                plan = found
-                _logger.info("switching to %s", plan.champion.version)
-                for outcome in await supervisor.plan(plan.model_dump(mode="json")):
-                    if outcome.error:
-                        _logger.error("worker %d: %s", outcome.worker, outcome.error)
+                _logger.info("switching to %s", found.champion.version)
+                outcomes = await supervisor.plan(found.model_dump(mode="json"))
+                failed = [outcome for outcome in outcomes if outcome.error]
+                for outcome in failed:
+                    _logger.error("worker %d: %s", outcome.worker, outcome.error)
+                plan = plan if failed else found
 
     async def announce() -> None:
         while len(supervisor.pids) < supervisor.n_workers:
@@ -208,23 +214,9 @@ async def _supervise(
 def work(arguments: dict[str, object], context: WorkerContext) -> Work:
     """Return what one of several processes does: the factory that a `Supervisor` imports."""
     settings = ServeSettings.model_validate(arguments)
-    watched = Watched()
-    log = settings.open_log(watched)
-    sink = for_a_loop(log)
-    board = Switchboard(
-        settings.plan, deployment=settings.name, sink=sink, trusted=settings.trusted
-    )
-    batcher = Batcher(board.traffic)
-    assembly = assembly_of(
-        [served_of(board, name=settings.name, batcher=batcher)],
-        sink=sink,
-        permits=settings.permits(),
-        labels=settings.labels(),
-        watched=watched,
-        is_draining=lambda: context.is_draining,
-    )
+    stack = ExitStack()
+    assembly, board, watched = settings.assemble(stack, is_draining=lambda: context.is_draining)
     assembly.metrics.add(lambda: load_of(context))
-    watched.drift.follow_board(board)
     shared = _shared(settings, context, assembly, watched)
     _settle()
 
@@ -233,8 +225,7 @@ def work(arguments: dict[str, object], context: WorkerContext) -> Work:
         return {"version": board.traffic.version}
 
     def close() -> None:
-        batcher.close()
-        log.close()
+        stack.close()
         if shared is not None:
             shared.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 import polars as pl
 
@@ -34,7 +34,3 @@ class PlainRows:
     def frame(self) -> pl.DataFrame:
         """Return the rows in the schema's types."""
         return self.schema.parse_rows(self.rows)[0]
-
-
-Given: TypeAlias = pl.DataFrame | PlainRows
-"""The features of a batch as they will be logged."""

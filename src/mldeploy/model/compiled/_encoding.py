@@ -62,11 +62,6 @@ class Encoding:
         """Number of columns that it returns."""
         return sum(column.width for column in self.columns)
 
-    @property
-    def has_functions(self) -> bool:
-        """Whether numpy may warn of a value that a function does not know."""
-        return any(op.name in FUNCTIONS for column in self.columns for op in column.ops)
-
     def row(self, values: Sequence[Any]) -> Floats:
         """Return one row, of shape (1, n_outputs).
 

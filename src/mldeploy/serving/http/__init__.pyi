@@ -1,4 +1,6 @@
+from ._access_log import AccessLog
 from ._app import App
+from ._asgi import asgi_app
 from ._bounds import Limits
 from ._compose import Assembly, assembled, assembly_of, facts_of, load_of, served_of
 from ._keys import ApiKey, ApiKeys, require_guard
@@ -12,10 +14,12 @@ from ._service import Served, Service, TakesLabels
 from ._shared_figures import SharedFigures, folder_in_memory
 from ._supervisor import PlanOutcome, Supervisor
 from ._thread import RunningServer, serve_in_thread
+from ._tracing import Traced
 from ._watched import Watched
 from ._workers import Work, WorkerContext, WorkerSpec
 
 __all__ = [
+    "AccessLog",
     "ApiKey",
     "ApiKeys",
     "App",
@@ -36,10 +40,12 @@ __all__ = [
     "SharedFigures",
     "Supervisor",
     "TakesLabels",
+    "Traced",
     "Watched",
     "Work",
     "WorkerContext",
     "WorkerSpec",
+    "asgi_app",
     "assembled",
     "assembly_of",
     "facts_of",
