@@ -15,7 +15,7 @@ import polars as pl
 
 from mldeploy.model.compiled._columns import Column, NumberColumn, Prepared, TableColumns
 from mldeploy.model.compiled._kernel import Arrays, Floats
-from mldeploy.model.compiled._ops import FUNCTIONS, Op
+from mldeploy.model.compiled._ops import Op
 from mldeploy.model.compiled._refuse import refuse
 from mldeploy.model.compiled._registry import array_of
 from mldeploy.model.compiled._rows import Rows
