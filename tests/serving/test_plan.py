@@ -68,6 +68,7 @@ def test_a_bundle_that_cannot_be_loaded_leaves_the_traffic_as_it_was(
 
     with pytest.raises(error):
         switch.apply(Plan(champion=broken))
+    assert switch.champion_bundle().directory == arm.bundle
 
     assert switch.plan == Plan(champion=arm)
     assert switch.traffic.predict(ROW).version == "late:1"

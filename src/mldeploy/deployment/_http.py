@@ -15,6 +15,7 @@ from mldeploy.deployment._rollout import Rollout
 from mldeploy.errors import DeploymentError
 from mldeploy.serving import Batcher, Label, PredictionSink
 from mldeploy.serving.http import (
+    About,
     ApiKeys,
     Limits,
     Served,
@@ -60,8 +61,10 @@ class HttpDeployment(TrafficDeployment):
             name=problem.name,
             answering=self.traffic,
             batcher=self._batcher,
-            why_not_compiled="" if candidate.compiled else "it was deployed as it is",
-            facts=facts_of(problem),
+            about=lambda: About(
+                why_not_compiled="" if self.traffic.is_compiled else "it was deployed as it is",
+                facts=facts_of(problem),
+            ),
         )
         assembly = assembly_of(
             [served], sink=self.sink, limits=settings.limits, permits=settings.keys,

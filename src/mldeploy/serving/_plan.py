@@ -136,6 +136,12 @@ class Switchboard:
         """Return the bundle of an arm of the plan in force."""
         return self._loaded[arm.bundle, arm.seal].bundle
 
+    def champion_bundle(self) -> Bundle:
+        """Return the bundle of the champion of the plan in force."""
+        loaded = self._loaded  # before the plan: what is swapped out is let go of after it
+        champion = self._plan.champion
+        return loaded[champion.bundle, champion.seal].bundle
+
     def apply(self, plan: Plan) -> None:
         """Let the traffic go by another plan, once its bundles are ready.
 

@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from mldeploy.errors import DeploymentError
 from mldeploy.serving import Batcher, MemoryLog, Predictor
 from mldeploy.serving.http import (
+    About,
     App,
     Request,
     Response,
@@ -91,7 +92,10 @@ def gated(make_model: Callable[..., Any]) -> Iterator[Running]:
     log = MemoryLog()
     predictor = Predictor(make_model(Gate()), version="late:1", deployment="d", sink=log)
     batcher = Batcher(predictor)
-    served = Served(name="late", answering=predictor, batcher=batcher, why_not_compiled="a gate")
+    served = Served(
+        name="late", answering=predictor, batcher=batcher,
+        about=lambda: About(why_not_compiled="a gate"),
+    )  # fmt: skip
     assembly = assembly_of([served], sink=log)
     Gate.opened.clear()
     Gate.entered = threading.Semaphore(0)

@@ -22,7 +22,15 @@ from sklearn.preprocessing import OneHotEncoder
 
 from mldeploy.data import Dataset, Schema
 from mldeploy.serving import Batcher, MemoryLog, Predictor
-from mldeploy.serving.http import ApiKey, ApiKeys, Role, Served, assembly_of, serve_in_thread
+from mldeploy.serving.http import (
+    About,
+    ApiKey,
+    ApiKeys,
+    Role,
+    Served,
+    assembly_of,
+    serve_in_thread,
+)
 
 from .conftest import Opens, Running
 
@@ -76,8 +84,10 @@ def hostile(make_model: Any) -> Iterator[Running]:
     batcher = Batcher(predictor)
     row = frame[list(model.signature.inputs.names)].iloc[0].to_dict()
     served = Served(
-        name=ALL, answering=predictor, batcher=batcher, why_not_compiled=ALL, card=ALL,
-        examples=[row], facts={"statement": ALL, "owner": ALL, "criteria": HOSTILE},
+        name=ALL, answering=predictor, batcher=batcher, about=lambda: About(
+            why_not_compiled=ALL, card=ALL, examples=[row],
+            facts={"statement": ALL, "owner": ALL, "criteria": HOSTILE},
+        ),
     )  # fmt: skip
     drift = [{"column": one, "distance": 0.3, "n": 1} for one in HOSTILE]
     assembly = assembly_of([served], sink=log, drift=lambda: drift)

@@ -10,7 +10,7 @@ from ._promised import PromisedLog, for_a_loop
 from ._routing import Role, Route
 from ._server import Server
 from ._server_loop import run
-from ._service import Served, Service, TakesLabels
+from ._service import About, Served, Service, TakesLabels
 from ._shared_figures import SharedFigures, folder_in_memory
 from ._supervisor import PlanOutcome, Supervisor
 from ._thread import RunningServer, serve_in_thread
@@ -19,6 +19,7 @@ from ._watched import Watched
 from ._workers import Work, WorkerContext, WorkerSpec
 
 __all__ = [
+    "About",
     "AccessLog",
     "ApiKey",
     "ApiKeys",

@@ -22,7 +22,7 @@ from mldeploy.serving.http._metrics import Metrics
 from mldeploy.serving.http._page import Drift, Page
 from mldeploy.serving.http._promised import PromisedLog, for_a_loop
 from mldeploy.serving.http._server import Server
-from mldeploy.serving.http._service import Served, Service, TakesLabels
+from mldeploy.serving.http._service import About, Served, Service, TakesLabels
 from mldeploy.serving.http._watched import Watched
 
 
@@ -103,25 +103,43 @@ def assembly_of(
 
 def served_of(board: Switchboard, *, name: str, batcher: Batcher) -> Served:
     """Return what a server tells of the champion's bundle."""
-    bundle = board.bundle(board.plan.champion)
+    bundle = board.champion_bundle()
     return Served(
         name=name,
         answering=board.traffic,
         batcher=batcher,
-        why_not_compiled="" if board.traffic.champion.is_compiled else _why_not(bundle),
         explain=_explainer(board) if bundle.has_golden else None,
-        card=bundle.card or "",
-        examples=bundle.golden_rows().head(3).to_dicts() if bundle.has_golden else (),
-        facts=facts_of(bundle.problem),
+        about=_teller(board),
         digest=lambda: board.traffic.champion.model.digest,
     )
+
+
+def _teller(board: Switchboard) -> Callable[[], About]:
+    """Return what tells of the champion's bundle, which is read once for each that serves."""
+    read: dict[str, About] = {}
+
+    def about() -> About:
+        bundle = board.champion_bundle()
+        told = read.get(bundle.digest)
+        if told is None:
+            told = About(
+                why_not_compiled="" if board.traffic.champion.is_compiled else _why_not(bundle),
+                card=bundle.card or "",
+                examples=bundle.golden_rows().head(3).to_dicts() if bundle.has_golden else (),
+                facts=facts_of(bundle.problem),
+            )
+            read.clear()
+            read[bundle.digest] = told
+        return told
+
+    return about
 
 
 def _explainer(board: Switchboard) -> Callable[[Mapping[str, Any]], Explanation]:
     """Return what explains the champion's answers, compared with its golden rows."""
 
     def explained(row: Mapping[str, Any]) -> Explanation:
-        golden = board.bundle(board.plan.champion).golden_rows()
+        golden = board.champion_bundle().golden_rows()
         return explain(board.traffic.champion.model, row, golden)
 
     return explained

@@ -45,6 +45,6 @@ def _facts(model: Served) -> dict[str, Any]:
         "version": model.version,
         "compiled": model.is_compiled,
     }
-    if model.why_not_compiled and not model.is_compiled:
-        facts["why_not_compiled"] = model.why_not_compiled
+    if not model.is_compiled and (why_not := model.about().why_not_compiled):
+        facts["why_not_compiled"] = why_not
     return facts

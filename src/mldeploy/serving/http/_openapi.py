@@ -108,7 +108,7 @@ class OpenAPI:
             "info": {
                 "title": ", ".join(self._service.models),
                 "version": default.version,
-                "description": default.facts.get("statement", ""),
+                "description": default.about().facts.get("statement", ""),
                 "x-mldeploy": metadata.version("mldeploy"),
             },
             "paths": paths,
@@ -263,9 +263,9 @@ def _predict(number: int, model: Served) -> dict[str, Any]:
     }
     body = {_JSON: asked, **dict.fromkeys(_ARROW, _BYTES)}
     operation = _operation(f"Predict with {model.name}.", answers, body=body)
-    if model.examples:
+    if examples := model.about().examples:
         content = operation["requestBody"]["content"][_JSON]
-        content["example"] = {"row": example_of(model.examples[0])}
+        content["example"] = {"row": example_of(examples[0])}
     return operation
 
 

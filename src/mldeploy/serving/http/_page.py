@@ -111,10 +111,10 @@ class Page:
 
 def _header(model: Served) -> str:
     kind = "good" if model.is_compiled else "bad"
-    how = "compiled" if model.is_compiled else f"not compiled: {model.why_not_compiled}"
+    how = "compiled" if model.is_compiled else f"not compiled: {model.about().why_not_compiled}"
     return (
         f"<header><h1>{escape(model.name)}</h1>"
-        f'<p class="lead">{escape(model.facts.get("statement", ""))}</p>'
+        f'<p class="lead">{escape(model.about().facts.get("statement", ""))}</p>'
         f'<p class="chips"><span class="chip {kind}">{escape(f"{model.version}, {how}")}</span>'
         f'<span class="chip">{escape(model.signature.task)} model of '
         f"{escape(model.signature.target)}</span>"
@@ -149,15 +149,19 @@ def _charts(model: Served) -> str:
 
 
 def _promised(model: Served) -> str:
-    criteria = "".join(f"<li>{escape(c)}</li>" for c in model.facts.get("criteria", ()))
+    criteria = "".join(f"<li>{escape(c)}</li>" for c in model.about().facts.get("criteria", ()))
     return (
         f'<section class="two"><h2>What is promised</h2><ul>{criteria}</ul>'
-        f'<p class="note">Owner: {escape(model.facts.get("owner") or "-")}</p></section>'
+        f'<p class="note">Owner: {escape(model.about().facts.get("owner") or "-")}</p></section>'
     )
 
 
 def _card(model: Served) -> str:
-    card = html_of_markdown(model.card) if model.card else "<p>This bundle carries no card.</p>"
+    card = (
+        html_of_markdown(model.about().card)
+        if model.about().card
+        else "<p>This bundle carries no card.</p>"
+    )
     return (
         f'<section class="wide"><h2>Model card</h2><div class="card" tabindex="0">{card}</div>'
         "</section>"
@@ -175,7 +179,7 @@ def _data(model: Served) -> dict[str, Any]:
             }
             for c in signature.inputs.columns
         ],
-        "example": dict(model.examples[0]) if model.examples else {},
+        "example": dict(next(iter(model.about().examples), {})),
         "classes": list(signature.classes),
         "positive": signature.positive,
         "probabilistic": signature.probabilistic,

@@ -68,6 +68,29 @@ TakesLabels = Callable[[Sequence[Label]], None]
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class About:
+    """What a server tells of the version that answers.
+
+    Attributes
+    ----------
+    why_not_compiled : str
+        Why it did not compile; empty if it did.
+    card : str
+        Its model card, as Markdown.
+    examples : sequence of mapping
+        Rows that it can answer.
+    facts : mapping
+        What is worth knowing of its problem: statement, criteria, owner.
+    """
+
+    why_not_compiled: str = ""
+    card: str = ""
+    examples: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Served:
     """A model that a server serves.
 
@@ -79,16 +102,10 @@ class Served:
         What answers.
     batcher : Batcher, optional
         What answers single rows while a model answers that did not compile.
-    why_not_compiled : str
-        Why it did not; empty if it did.
     explain : callable, optional
         Says what each column of a row contributed to its answer.
-    card : str
-        Its model card, as Markdown.
-    examples : sequence of mapping
-        Rows that it can answer.
-    facts : mapping
-        What is worth knowing of its problem: statement, criteria, owner.
+    about : callable
+        Returns what is told of the version that answers now.
     digest : callable
         Returns the SHA-256 of the model that answers.
     """
@@ -96,11 +113,8 @@ class Served:
     name: str
     answering: Answering
     batcher: Batcher | None = None
-    why_not_compiled: str = ""
     explain: Callable[[Mapping[str, Any]], Explanation] | None = None
-    card: str = ""
-    examples: Sequence[Mapping[str, Any]] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    about: Callable[[], About] = About
     digest: Callable[[], str] = str
 
     @property
