@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mldeploy.data import Profile
+from mldeploy.data import Profile, profile_part
 from mldeploy.errors import EmptyDataError, InvalidDataError, SchemaMismatchError
 
 rows = st.lists(
@@ -280,3 +280,14 @@ def test_a_query_is_profiled_without_being_collected_first() -> None:
     query = pl.LazyFrame({"x": [1, 2, 3]}).filter(pl.col("x") > 1)
 
     assert Profile.of(query).n_rows == 2
+
+
+def test_parts_of_any_order_merge_at_once_and_none_is_no_profile() -> None:
+    parts = [profile_part(pl.DataFrame({"x": [i, i + 1]})) for i in range(4)]
+
+    merged = Profile.merge_all(parts)
+
+    assert merged == Profile.merge_all(reversed(parts))
+    assert merged["x"].top(5) == {1.0: 2, 2.0: 2, 3.0: 2, 0.0: 1, 4.0: 1}
+    with pytest.raises(EmptyDataError, match="no profile to merge"):
+        Profile.merge_all([])

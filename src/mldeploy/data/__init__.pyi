@@ -5,6 +5,7 @@ from ._dataset import Dataset
 from ._fingerprint import fingerprint_of
 from ._for_problem import dataset_for, require_roles
 from ._profile import Profile
+from ._profile_part import profile_part
 from ._roles import Roles
 from ._schema import Schema
 from ._split import GroupSplit, Partition, RandomSplit, Split, TimeSplit, default_split
@@ -24,6 +25,7 @@ __all__ = [
     "dataset_for",
     "default_split",
     "fingerprint_of",
+    "profile_part",
     "require_roles",
     "to_pandas",
     "to_polars",

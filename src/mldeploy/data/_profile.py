@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Iterable
+from functools import cached_property, reduce
 from typing import Self, final
 
 import numpy as np
@@ -18,7 +19,7 @@ from mldeploy.data._column_profile import (
     text_profile,
 )
 from mldeploy.data._profile_html import profile_html
-from mldeploy.errors import InvalidDataError, SchemaMismatchError
+from mldeploy.errors import EmptyDataError, InvalidDataError, SchemaMismatchError
 from mldeploy.stats import ValueCounts
 
 _N = "n of the value"
@@ -123,6 +124,28 @@ class Profile(Record):
             n_rows=self.n_rows + other.n_rows,
             columns=tuple(column.merge(other[column.name]) for column in self.columns),
         )
+
+    @classmethod
+    def merge_all(cls, parts: Iterable[Profile]) -> Profile:
+        """Return the profile of all parts together, whatever their order.
+
+        Parameters
+        ----------
+        parts : iterable of Profile
+            At least one.
+
+        Raises
+        ------
+        EmptyDataError
+            If there is no part.
+        SchemaMismatchError, InvalidDataError
+            If two parts do not merge; see `merge`.
+        """
+        profiles = iter(parts)
+        first = next(profiles, None)
+        if first is None:
+            raise EmptyDataError("there is no profile to merge; pass at least one")
+        return reduce(Profile.merge, profiles, first)
 
     def _repr_html_(self) -> str:
         return profile_html(self.n_rows, self.columns)
