@@ -18,6 +18,7 @@ from mldeploy.errors import (
     StoreVersionError,
 )
 from mldeploy.store import Event, Store, tables
+from mldeploy.store._schema import FORMAT
 
 AddVersion = Callable[..., Event]
 DATASET = {"fingerprint": "f", "name": "flights", "rows": 3, "json": {"a": [1, None]}}
@@ -206,13 +207,31 @@ def test_a_store_of_an_older_format_is_migrated_with_an_event(
     def add_column(connection: sa.Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE datasets ADD COLUMN origin TEXT")
 
-    monkeypatch.setattr("mldeploy.store._store.FORMAT", 2)
-    monkeypatch.setattr("mldeploy.store._store.MIGRATIONS", {1: add_column})
+    monkeypatch.setattr("mldeploy.store._store.FORMAT", FORMAT + 1)
+    monkeypatch.setattr("mldeploy.store._store.MIGRATIONS", {FORMAT: add_column})
     Store.open(tmp_path).close()
     with Store.open(tmp_path) as again:
         assert [event.kind for event in again.ledger.events()][-1:] == ["store.migrated"]
         with again.read() as connection:
             assert connection.exec_driver_sql("SELECT origin FROM datasets").all() == []
+        assert again.verify() == ()
+
+
+def test_a_store_of_the_first_format_gains_the_tables_of_the_catalogue(
+    tmp_path: Path, add_version: AddVersion
+) -> None:
+    names = ("catalogue", "dataset_versions", "readings")
+    with Store.open(tmp_path) as store:
+        event = add_version(store, "late", 1)
+    with sqlite3.connect(tmp_path / "store.sqlite") as database:
+        for name in names:
+            database.execute(f"DROP TABLE {name}")
+        database.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
+    database.close()
+
+    with Store.open(tmp_path) as again:
+        assert [count(again, getattr(tables, name)) for name in names] == [0, 0, 0]
+        assert again.ledger.events(subject="late") == (event,)
         assert again.verify() == ()
 
 
@@ -226,8 +245,8 @@ def test_a_migration_that_fails_leaves_the_old_store(
         raise ArithmeticError
 
     with monkeypatch.context() as patch:
-        patch.setattr("mldeploy.store._store.FORMAT", 2)
-        patch.setattr("mldeploy.store._store.MIGRATIONS", {1: fail})
+        patch.setattr("mldeploy.store._store.FORMAT", FORMAT + 1)
+        patch.setattr("mldeploy.store._store.MIGRATIONS", {FORMAT: fail})
         with pytest.raises(ArithmeticError):
             Store.open(tmp_path)
     with Store.open(tmp_path) as store, store.read() as connection:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from mldeploy.errors import IntegrityError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the tables below; a store of a smaller one is migrated when it is opened."""
 
 METADATA = sa.MetaData()
@@ -238,6 +238,33 @@ DATASETS = sa.Table(
     *(_key("fingerprint"), _text("name"), _integer("rows"), _json("json")),
 )
 
+CATALOGUE = sa.Table(
+    "catalogue",
+    METADATA,
+    *(_key("name"), _json("json"), _time("described_at"), _text("described_by")),
+    info=dict(SEALED),
+)
+
+DATASET_VERSIONS = sa.Table(
+    "dataset_versions",
+    METADATA,
+    _key("name"),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    *(_text("fingerprint"), _integer("rows")),
+    sa.Column("schema_digest", sa.Text, nullable=False, info=dict(ARTIFACT)),
+    sa.Column("profile_digest", sa.Text, nullable=False, info=dict(ARTIFACT)),
+    *(_time("added_at"), _text("added_by"), _json("details"), _maybe_time("withdrawn_at")),
+    sa.Index("dataset_versions_fingerprint", "fingerprint"),
+    info=dict(SEALED),
+)
+
+READINGS = sa.Table(
+    "readings",
+    METADATA,
+    *(_key("reader"), _integer("number"), _json("position"), _json("pending"), _time("at")),
+    info=dict(SEALED),
+)
+
 DEPLOYMENTS = sa.Table(
     "deployments",
     METADATA,
@@ -275,15 +302,24 @@ class Tables:
     run_artifacts: sa.Table = RUN_ARTIFACTS
     steps: sa.Table = STEPS
     datasets: sa.Table = DATASETS
+    catalogue: sa.Table = CATALOGUE
+    dataset_versions: sa.Table = DATASET_VERSIONS
+    readings: sa.Table = READINGS
     deployments: sa.Table = DEPLOYMENTS
     labels: sa.Table = LABELS
 
 
 tables: Final = Tables()
-"""The one value of `Tables`; `versions`, `aliases`, `alias_history`, `approvals`, `waivers` and
-`reports` are sealed: name their rows in the event of the transaction that changes them."""
+"""The one value of `Tables`; `versions`, `aliases`, `alias_history`, `approvals`, `waivers`,
+`reports`, `catalogue`, `dataset_versions` and `readings` are sealed: name their rows in the event
+of the transaction that changes them."""
 
 Migration = Callable[[sa.Connection], None]
 
-MIGRATIONS: Final[Mapping[int, Migration]] = {}
+
+def _add_catalogue(connection: sa.Connection) -> None:
+    METADATA.create_all(connection, tables=[CATALOGUE, DATASET_VERSIONS, READINGS])
+
+
+MIGRATIONS: Final[Mapping[int, Migration]] = {1: _add_catalogue}
 """By format N, what turns a store of format N into one of N + 1, inside one transaction."""
