@@ -1,7 +1,9 @@
 from ._authority import Approval, Waiver
+from ._bar_chart import BarChart
 from ._chart import LineChart, Mark, Series
 from ._finding import Finding
 from ._format import figure
+from ._heat_map import HeatMap
 from ._html import Markup, escape, html_fragment, html_page, html_table, verdict_tag
 from ._report import Report
 from ._text import markdown_escape, markdown_table, text_table
@@ -9,7 +11,9 @@ from ._verdict import Severity, Verdict
 
 __all__ = [
     "Approval",
+    "BarChart",
     "Finding",
+    "HeatMap",
     "LineChart",
     "Mark",
     "Markup",

@@ -11,9 +11,8 @@ import numpy as np
 
 from mldeploy.evidence._format import figure
 from mldeploy.evidence._html import escape
+from mldeploy.evidence._svg import COLOURS, DASHES, round_values
 
-_COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#cf222e")
-_DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4")
 _WIDTH, _HEIGHT = 900, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 20, 16, 44
 
@@ -90,7 +89,7 @@ class LineChart:
         for i, mark in enumerate(self.marks, 1):
             parts.append(frame.mark(i, mark))
         for i, line in enumerate(self.series):
-            parts.append(frame.line(line, i % len(_COLOURS)))
+            parts.append(frame.line(line, i % len(COLOURS)))
         return (
             f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" font-size="11" '
             f'font-family="system-ui,sans-serif"><title>{escape(self.title)}</title>'
@@ -143,7 +142,7 @@ class _Frame:
 
     def axes(self, unit: str) -> str:
         parts = []
-        for value in self._round_values():
+        for value in round_values(self.low, self.high):
             y = self.y(value)
             parts.append(
                 f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
@@ -159,15 +158,6 @@ class _Frame:
             )
         return "".join(parts)
 
-    def _round_values(self) -> list[float]:
-        """Return three to seven round values within the range."""
-        rough = (self.high - self.low) / 5
-        power = 10.0 ** np.floor(np.log10(rough))
-        step = power * min((1, 2, 2.5, 5, 10), key=lambda m: abs(m * power - rough))
-        first = np.ceil(self.low / step)
-        n = int(np.floor(self.high / step) - first) + 1
-        return [float(f"{(first + i) * step:.10g}") for i in range(n)]
-
     def mark(self, number: int, mark: Mark) -> str:
         x, colour = self.x(mark.time), "#cf222e" if mark.kind == "alarm" else "#57606a"
         return (
@@ -178,7 +168,7 @@ class _Frame:
         )
 
     def line(self, series: Series, index: int) -> str:
-        colour, parts = _COLOURS[index], []
+        colour, parts = COLOURS[index], []
         if series.low and series.high:
             band = [
                 (self.x(t), self.y(lo), self.y(hi))
@@ -193,12 +183,12 @@ class _Frame:
             points = " ".join(f"{self.x(t):.1f},{self.y(v):.1f}" for t, v in run)
             parts.append(
                 f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6" '
-                f'stroke-dasharray="{_DASHES[index]}"/>'
+                f'stroke-dasharray="{DASHES[index]}"/>'
             )
         x, y = _LEFT + 8 + 200 * index, _HEIGHT - 8
         parts.append(
             f'<line x1="{x}" x2="{x + 26}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" '
-            f'stroke-width="2" stroke-dasharray="{_DASHES[index]}"/>'
+            f'stroke-width="2" stroke-dasharray="{DASHES[index]}"/>'
             f'<text x="{x + 32}" y="{y}" fill="currentColor">{escape(series.name)}</text>'
         )
         return "".join(parts)

@@ -15,9 +15,12 @@ vertical-align:top;font-variant-numeric:tabular-nums}
 .mld .tag{display:inline-block;padding:0 .5em;border-radius:.6em;font-weight:600;color:#fff}
 .mld .PASS{background:#1a7f37}.mld .FAIL{background:#b3261e}.mld .INSUFFICIENT{background:#7d5700}
 .mld .quiet{color:#57606a}.mld h1{font-size:1.6em}.mld h2{font-size:1.25em;margin-top:1.6em}
-.mld svg{max-width:100%;height:auto}
+.mld svg{max-width:100%;height:auto}.mld h3{font-size:1em;margin:0 0 .4rem;overflow-wrap:anywhere}
+.mld .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:.8rem}
+.mld .tile{border:1px solid #d8dee4;border-radius:.5rem;padding:.7rem;overflow:hidden}
+.mld .tile p{margin:.35rem 0 0;overflow-wrap:anywhere}.mld summary{cursor:pointer;margin:.8rem 0}
 @media(prefers-color-scheme:dark){.mld{color:#e6edf3;background:#0d1117}
-.mld th,.mld td{border-color:#30363d}.mld th,.mld .quiet{color:#9ba6b2}}
+.mld th,.mld td,.mld .tile{border-color:#30363d}.mld th,.mld .quiet{color:#9ba6b2}}
 """
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 

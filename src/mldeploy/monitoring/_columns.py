@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
-from mldeploy.data import ColumnProfile
+from mldeploy.data import ColumnBins, ColumnProfile, comparable
 from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.monitoring._window import Reference, Window
-from mldeploy.stats import kept_levels, quantile_edges
 
 Counts = npt.NDArray[np.int64]
-_NUMBERS = ("integer", "number", "boolean")
-_TEXTS = ("string", "category")
 
 
 @final
@@ -46,12 +43,6 @@ class Pair:
     history: tuple[ColumnProfile, ...]
 
 
-def comparable(one: ColumnProfile, other: ColumnProfile) -> bool:
-    """Whether two profiles of a column hold values of the same sort."""
-    same = one.kind == other.kind
-    return same or any({one.kind, other.kind} <= set(sort) for sort in (_NUMBERS, _TEXTS))
-
-
 def pairs(window: Window, reference: Reference) -> Iterator[Pair]:
     """Yield the columns that can be compared, with the past windows that are not empty."""
     for current in window.profile.columns:
@@ -74,26 +65,13 @@ def comparisons(window: Window, reference: Reference, *, n_bins: int) -> list[Co
 
 
 def _compared(pair: Pair, n_bins: int) -> Comparison:
-    bins = _bins(pair.reference, n_bins)
+    bins = ColumnBins.of(pair.reference, n_bins=n_bins)
     return Comparison(
         column=pair.current.name,
-        reference=pair.reference.counts_in_bins(**bins),
-        current=pair.current.counts_in_bins(**bins),
-        history=tuple(past.counts_in_bins(**bins) for past in pair.history),
+        reference=bins.counts(pair.reference),
+        current=bins.counts(pair.current),
+        history=tuple(map(bins.counts, pair.history)),
     )
-
-
-def _bins(reference: ColumnProfile, n_bins: int) -> dict[str, Any]:
-    if reference.is_text:
-        return {"levels": kept_levels(level_table(reference))}
-    if not reference.n_known:
-        return {"edges": ()}
-    return {"edges": quantile_edges(reference.table, n_bins=n_bins)}
-
-
-def level_table(profile: ColumnProfile) -> dict[Hashable, int]:
-    """Return the texts of a profile with their counts; None counts the missing."""
-    return {text: n for text, n in profile.levels().items()}  # noqa: C416 - another key type
 
 
 def few_rows(check: str, name: str, n: int, wanted: int) -> Finding:

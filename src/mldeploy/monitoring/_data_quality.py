@@ -8,11 +8,12 @@ from typing import final
 
 from typing_extensions import override
 
+from mldeploy.data import COLUMN_RULES, comparable
 from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.monitoring._base import Monitor
-from mldeploy.monitoring._columns import comparable, few_rows, pairs
+from mldeploy.monitoring._columns import few_rows, pairs
 from mldeploy.monitoring._data_metrics import WINDOW_METRICS, judge_data_criteria
-from mldeploy.monitoring._rules import RULES, Breach, breaches
+from mldeploy.monitoring._rules import Breach, breaches
 from mldeploy.monitoring._window import Reference, Window
 from mldeploy.serving import logged_name
 from mldeploy.stats import wilson
@@ -102,7 +103,7 @@ class DataQualityMonitor(Monitor):
                 min_history=self.min_history,
             )
         )
-        for rule in RULES:
+        for rule in COLUMN_RULES:
             broken = [b for b in found if b.rule == rule]
             news = [b for b in broken if rule != "null_share_jump" or b.column not in told]
             yield from (self._breach(breach) for breach in news)
