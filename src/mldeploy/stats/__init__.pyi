@@ -1,6 +1,7 @@
 from ._alignment import AlignedCounts, align_categories, align_numbers
 from ._auc import roc_auc
 from ._bootstrap import bootstrap, bootstrap_auc, bootstrap_ratio, paired_bootstrap
+from ._bounded import BoundedMeanEProcess
 from ._burn_rate import BurnRateAlarm, BurnRateRule, WindowCounts, burn_rate, burn_rate_alarms
 from ._calibration import (
     CalibrationResult,
@@ -13,6 +14,7 @@ from ._calibration import (
     reliability_curve,
 )
 from ._canary import OutageGuard, sample_ratio_p_value
+from ._conformal import conformal_p_values, conformal_quantile, mondrian_quantiles
 from ._counts import ValueCounts, bin_counts, kept_levels, level_counts, quantile_edges
 from ._delong import delong, delong_difference
 from ._detector import ShiryaevRoberts
@@ -32,6 +34,7 @@ from ._multiplicity import holm, holm_confidence
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
 from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
 from ._resampled import corrected_resampled_t
+from ._risk_control import SafeThreshold, learn_then_test, risk_p_value, safe_threshold
 from ._rules import (
     RuleOutcome,
     judge_rule_against_history,
@@ -46,6 +49,7 @@ from ._weighted import WeightedMean, weighted_mean
 __all__ = [
     "AlignedCounts",
     "Band",
+    "BoundedMeanEProcess",
     "BurnRateAlarm",
     "BurnRateRule",
     "CalibrationResult",
@@ -61,6 +65,7 @@ __all__ = [
     "ReliabilityCurve",
     "ReportingDelay",
     "RuleOutcome",
+    "SafeThreshold",
     "SafeTwoByTwo",
     "ShiryaevRoberts",
     "TEProcess",
@@ -77,6 +82,8 @@ __all__ = [
     "brier",
     "burn_rate",
     "burn_rate_alarms",
+    "conformal_p_values",
+    "conformal_quantile",
     "corrected_resampled_t",
     "cox_calibration",
     "debiased_ece",
@@ -92,11 +99,13 @@ __all__ = [
     "judge_rule_against_history",
     "kept_levels",
     "ks_statistic",
+    "learn_then_test",
     "leave_one_out_distances",
     "level_counts",
     "matured",
     "mcnemar_midp",
     "mean_interval",
+    "mondrian_quantiles",
     "n_for_auc",
     "n_for_mean",
     "n_for_proportion",
@@ -114,9 +123,11 @@ __all__ = [
     "reliability_curve",
     "reporting_delay",
     "reporting_weights",
+    "risk_p_value",
     "roc_auc",
     "rows_needed",
     "rule_of_three",
+    "safe_threshold",
     "safe_two_by_two",
     "sample_ratio_p_value",
     "total_variation",

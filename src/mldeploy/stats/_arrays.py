@@ -7,6 +7,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mldeploy.errors import EmptyDataError, InvalidDataError
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.intp]
 
@@ -30,29 +32,34 @@ def vector(name: str, values: npt.ArrayLike, *, length: int | None = None) -> Fl
 
     Raises
     ------
-    ValueError
-        If the values are empty, hold NaN, have more than one dimension or another length.
+    EmptyDataError
+        If there are no values.
+    InvalidDataError
+        If the values hold NaN, have more than one dimension or another length.
     """
-    array = np.asarray(values, dtype=np.float64)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"{name} holds what is no number: {error}") from error
     if array.ndim != 1:
-        raise ValueError(f"{name} has {array.ndim} dimensions; pass one value per row")
+        raise InvalidDataError(f"{name} has {array.ndim} dimensions; pass one value per row")
     if array.size == 0:
-        raise ValueError(f"{name} is empty; pass at least one row")
+        raise EmptyDataError(f"{name} is empty; pass at least one row")
     if length is not None and array.size != length:
-        raise ValueError(f"{name} has {array.size} rows where {length} are expected")
+        raise InvalidDataError(f"{name} has {array.size} rows where {length} are expected")
     if np.isnan(array).any():
         n_missing = int(np.isnan(array).sum())
-        raise ValueError(
+        raise InvalidDataError(
             f"{name} holds NaN in {n_missing} of {array.size} rows; drop or fill them"
         )
     return array
 
 
 def finite(name: str, values: npt.ArrayLike, *, length: int | None = None) -> Floats:
-    """Return `values` as a vector of finite floats, or raise a ValueError that says why not."""
+    """Return `values` as a vector of finite floats, or raise an error that says why not."""
     array = vector(name, values, length=length)
     if not np.isfinite(array).all():
-        raise ValueError(
+        raise InvalidDataError(
             f"{name} holds infinite values; a mean or variance of them has no meaning"
         )
     return array
@@ -61,11 +68,13 @@ def finite(name: str, values: npt.ArrayLike, *, length: int | None = None) -> Fl
 def labels(
     name: str, values: npt.ArrayLike, *, length: int | None = None
 ) -> npt.NDArray[np.bool_]:
-    """Return zeros and ones (or booleans) as booleans, or raise a ValueError that says why not."""
+    """Return zeros and ones (or booleans) as booleans, or raise an error that says why not."""
     array = vector(name, values, length=length)
     positive: npt.NDArray[np.bool_] = array == 1
     if not (positive | (array == 0)).all():
-        raise ValueError(f"{name} holds values other than 0 and 1; encode the positive class as 1")
+        raise InvalidDataError(
+            f"{name} holds values other than 0 and 1; encode the positive class as 1"
+        )
     return positive
 
 
@@ -93,21 +102,25 @@ def unit_codes(units: npt.ArrayLike, *, n_rows: int) -> tuple[Ints, int]:
 
     Raises
     ------
-    ValueError
+    InvalidDataError
         If there is not one unit per row, one is missing, or there are fewer than two.
     """
     array = np.asarray(units)
     if array.shape != (n_rows,):
-        raise ValueError(f"units has shape {array.shape}; pass one unit for each of {n_rows} rows")
+        raise InvalidDataError(
+            f"units has shape {array.shape}; pass one unit for each of {n_rows} rows"
+        )
     missing = array != array  # noqa: PLR0124 - true of NaN and NaT only
     if array.dtype == object:
         missing = missing | np.fromiter((unit is None for unit in array), bool)
     if np.any(missing):
-        raise ValueError(
+        raise InvalidDataError(
             f"units are missing on {np.count_nonzero(missing)} of {n_rows} rows; rows without "
             "a known unit may belong together, so name their units or drop them"
         )
     distinct, codes = np.unique(array, return_inverse=True)
     if distinct.size < 2:
-        raise ValueError("all rows belong to one unit; two or more are needed to see variation")
+        raise InvalidDataError(
+            "all rows belong to one unit; two or more are needed to see variation"
+        )
     return codes.reshape(-1), int(distinct.size)
