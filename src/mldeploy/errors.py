@@ -6,7 +6,7 @@ Each is also the builtin that a generic handler would expect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ __all__ = [
     "NotCompilableError",
     "NotFoundError",
     "NotMeasurableError",
+    "PartFailedError",
     "PredictionFailedError",
     "PredictionLogError",
     "PredictionLogFullError",
@@ -51,7 +52,20 @@ __all__ = [
 
 
 class MLDeployError(Exception):
-    """Base of every error that mldeploy raises on purpose."""
+    """Base of every error that mldeploy raises on purpose; processes can tell each other of it."""
+
+    def __reduce__(self) -> tuple[Callable[..., MLDeployError], tuple[object, ...]]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[MLDeployError], args: tuple[object, ...], facts: dict[str, object]
+) -> MLDeployError:
+    """Return an error as it was, without asking its constructor for the facts again."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
 
 
 # --- the problem --------------------------------------------------------------------------
@@ -145,6 +159,17 @@ class UnfitDataError(InvalidDataError):
         super().__init__(
             f"the data cannot carry this problem: {shown}. Mend it, or take responsibility with "
             "data.waive([Waiver(...)], at=...)"
+        )
+
+
+class PartFailedError(MLDeployError, RuntimeError):
+    """A part of a table on which something raised; nothing was answered without it."""
+
+    def __init__(self, part: str, *, cause: str) -> None:
+        self.part, self.cause = part, cause
+        super().__init__(
+            f"{part or 'a part of the table'} could not be mapped: {cause}; the other parts alone "
+            "would pass for the whole, so there is no answer"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,13 @@ from mldeploy._record import canonical_json
 
 _CHUNK_BYTES = 32 << 20
 _NULL, _INTEGER, _LARGE, _REAL = 0, 1, 2, 3
+_WIDTHS = {
+    **dict.fromkeys(("empty", "boolean"), 1),
+    **dict.fromkeys(("date", "time", "datetime", "duration", "instant"), 13),
+    "number": 9,
+    "text": 33,
+}
+"""Bytes of a cell by kind; a missing value is all zeros in each."""
 
 
 def fingerprint_of(frame: pl.DataFrame) -> str:
@@ -48,14 +56,21 @@ def fingerprint_of(frame: pl.DataFrame) -> str:
     True
     """
     columns = sorted(frame.get_columns(), key=lambda column: column.name)
-    encoded = [_encode(column) for column in columns]
-    kinds = [[c.name, kind] for c, (kind, _) in zip(columns, encoded, strict=True)]
-    digest = hashlib.sha256(canonical_json([frame.height, kinds]))
-    digest.update(_sorted_digests([cells for _, cells in encoded], frame.height))
+    encoded = [encode(column) for column in columns]
+    kinds = {c.name: kind for c, (kind, _) in zip(columns, encoded, strict=True)}
+    return whole_digest(kinds, digest_rows([cells for _, cells in encoded], frame.height))
+
+
+def whole_digest(kinds: Mapping[str, str], digests: list[bytes]) -> str:
+    """Digest the digests of rows, whatever their order, with the kinds of their columns."""
+    named = [[name, kind] for name, kind in sorted(kinds.items())]
+    digest = hashlib.sha256(canonical_json([len(digests), named]))
+    digest.update(b"".join(sorted(digests)))
     return digest.hexdigest()
 
 
-def _sorted_digests(columns: list[npt.NDArray[np.uint8]], height: int) -> bytes:
+def digest_rows(columns: list[npt.NDArray[np.uint8]], height: int) -> list[bytes]:
+    """Digest each row: its cells in all columns."""
     width = sum(cells.shape[1] for cells in columns)
     step = max(1, _CHUNK_BYTES // max(width, 1))
     digests: list[bytes] = []
@@ -66,15 +81,31 @@ def _sorted_digests(columns: list[npt.NDArray[np.uint8]], height: int) -> bytes:
             hashlib.sha256(rows[at : at + n_bytes]).digest()
             for at in range(0, len(chunk) * n_bytes, n_bytes)
         ]
-    digests.sort()
-    return b"".join(digests)
+    return digests
 
 
-def _encode(column: pl.Series) -> tuple[str, npt.NDArray[np.uint8]]:
+def no_values(kind: str, n: int) -> npt.NDArray[np.uint8]:
+    """Return the cells of a column of a kind in which every value is missing."""
+    return np.zeros((n, _WIDTHS[kind]), np.uint8)
+
+
+def kind_of_values(dtype: pl.DataType) -> str:
+    """Return the kind under which values of a type are digested."""
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_numeric():
+        return "number"
+    if dtype.is_temporal():
+        has_zone = getattr(dtype, "time_zone", None)
+        return "instant" if has_zone else str(dtype.base_type()).lower()
+    return "text"
+
+
+def encode(column: pl.Series) -> tuple[str, npt.NDArray[np.uint8]]:
     """Return the column's kind, and its cells as fixed-width bytes led by a flag."""
     dtype, n = column.dtype, len(column)
     if column.null_count() == n:
-        return "empty", np.zeros((n, 1), np.uint8)
+        return "empty", no_values("empty", n)
     if dtype == pl.Boolean:
         codes = column.cast(pl.Int8).fill_null(-1).to_numpy() + 1
         return "boolean", codes.astype(np.uint8).reshape(n, 1)
@@ -100,7 +131,7 @@ def _real_cells(column: pl.Series) -> tuple[str, npt.NDArray[np.uint8]]:
     values = column.cast(pl.Float64).to_numpy()
     missing = np.isnan(values)
     if missing.all():
-        return "empty", np.zeros((len(values), 1), np.uint8)
+        return "empty", no_values("empty", len(values))
     whole = (np.trunc(values) == values) & (np.abs(values) < 2.0**63)
     flags = np.where(whole, _INTEGER, _REAL).astype(np.uint8)
     flags[missing] = _NULL
@@ -112,7 +143,7 @@ def _real_cells(column: pl.Series) -> tuple[str, npt.NDArray[np.uint8]]:
 def _temporal_cells(column: pl.Series) -> tuple[str, npt.NDArray[np.uint8]]:
     dtype, known = column.dtype, column.is_not_null().to_numpy().astype(np.uint8)
     words = column.to_physical().fill_null(0).cast(pl.Int64).to_numpy()
-    kind = "instant" if getattr(dtype, "time_zone", None) else str(dtype.base_type()).lower()
+    kind = kind_of_values(dtype)
     unit = getattr(dtype, "time_unit", None)
     per_second = {"ms": 10**3, "us": 10**6, "ns": 10**9}.get(unit or "", 1)
     seconds, rest = np.divmod(words, per_second)
