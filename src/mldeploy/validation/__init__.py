@@ -4,6 +4,8 @@ from mldeploy.validation._autonomy import AutonomyValidator, routing_from
 from mldeploy.validation._base import Validator
 from mldeploy.validation._criteria import CriteriaValidator
 from mldeploy.validation._defaults import default_validators
+from mldeploy.validation._fairness import FairnessValidator
+from mldeploy.validation._fairness_terms import Fairness
 from mldeploy.validation._fit import FitValidator
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._slices import SliceValidator
@@ -13,6 +15,8 @@ __all__ = [
     "AutonomyValidator",
     "BaselineValidator",
     "CriteriaValidator",
+    "Fairness",
+    "FairnessValidator",
     "FitValidator",
     "SliceValidator",
     "Validator",
