@@ -9,17 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from mldeploy.errors import InvalidProblemError, NotMeasurableError
+from mldeploy.problem._builtin import find_metric
+from mldeploy.problem._counted import Cells
 from mldeploy.problem._metric import Metric, Needs
 from mldeploy.problem._rows import ScoredRows
 from mldeploy.problem._task import Task
 from mldeploy.stats import (
     Comparison,
     Estimate,
+    Ranking,
     bootstrap,
+    bootstrap_cells,
     bootstrap_ratio,
     delong,
     delong_difference,
     paired_bootstrap,
+    paired_bootstrap_cells,
     paired_bootstrap_ratio,
     paired_proportions,
     quantile_interval,
@@ -79,6 +84,18 @@ def measure(
     if metric.per_row is not None:
         return _measure_ratio(metric, rows, answers, confidence=confidence, rng=rng)
     _must_be_resampled(metric, rows)
+    cells = _cells(metric, rows, answers)
+    if cells is not None:
+        return bootstrap_cells(
+            _of_cells(metric, *cells.columns),
+            cells.codes,
+            n_cells=len(cells),
+            weights=rows.weight,
+            units=rows.unit,
+            n_resamples=_RESAMPLES_OF_SUMS,
+            confidence=confidence,
+            rng=rng,
+        )
     return bootstrap(
         _statistic(metric, rows, answers),
         n_rows=len(rows),
@@ -170,6 +187,20 @@ def compare(
             below_b,
             units=rows.unit,
             n_resamples=_RESAMPLES_OF_SUMS,
+            confidence=confidence,
+            rng=rng,
+        )
+    cells = _cells(metric, rows, a, b)
+    if cells is not None:
+        truth, of_a, of_b = cells.columns
+        better_at, worse_at = _of_cells(metric, truth, of_a), _of_cells(metric, truth, of_b)
+        return paired_bootstrap_cells(
+            lambda counts: better_at(counts) - worse_at(counts),
+            cells.codes,
+            n_cells=len(cells),
+            weights=rows.weight,
+            units=rows.unit,
+            n_resamples=_RESAMPLES_OF_ROWS,
             confidence=confidence,
             rng=rng,
         )
@@ -267,21 +298,41 @@ def _statistic(metric: Metric, rows: ScoredRows, answers: Array) -> Callable[[Ar
             return float(weights @ above) / total if total > 0 else float("nan")
 
         return ratio
+    own = 1.0 if rows.weight is None else rows.weight
+    y_true = _coded(rows) if metric.needs is Needs.SCORE else rows.y_true
+    if rows.task is Task.BINARY and metric.name in ("roc_auc", "average_precision"):
+        known = find_metric(metric.name)
+        if metric.definition == known.definition:
+            ranking = Ranking(y_true, answers)
+            of_rank = getattr(ranking, metric.name)
+            return lambda weights: float(of_rank(weights * own))
+    weighted = _of_cells(metric, y_true, answers)
+    return lambda weights: weighted(weights * own)
+
+
+def _of_cells(metric: Metric, y_true: Array, answers: Array) -> Callable[[Array], float]:
+    """Return the metric as a function of the weight of each row, or of each distinct row."""
     function = metric.function
     if function is None:
         raise InvalidProblemError(f"the function of metric {metric.name!r} is not at hand")
-    own = 1.0 if rows.weight is None else rows.weight
-    y_true = _coded(rows) if metric.needs is Needs.SCORE else rows.y_true
 
     def weighted(weights: Array) -> float:
         try:
-            return float(function(y_true, answers, sample_weight=weights * own))
+            return float(function(y_true, answers, sample_weight=weights))
         except ValueError as error:
             raise NotMeasurableError(
                 f"{metric.name} has no value on these rows: {error}"
             ) from error
 
     return weighted
+
+
+def _cells(metric: Metric, rows: ScoredRows, *answers: Array) -> Cells | None:
+    """Return the distinct rows of a metric of decisions about classes; None of any other."""
+    counted = metric.needs is Needs.PREDICTION and metric.per_row is None
+    if not counted or not rows.task.is_classification:
+        return None
+    return Cells.of(rows.y_true, *answers)
 
 
 def _coded(rows: ScoredRows) -> Array:

@@ -24,6 +24,8 @@ _N_JACKKNIFE = 200
 _N_GROUPS = 10_000
 """Independent units kept apart; more are pooled at random, which costs the standard error a
 relative noise of sqrt(1 / 20,000) = 0.7 %, less than 1,000 resamples do."""
+_FEWEST_BEYOND = 5
+"""Resamples that must lie beyond a quantile for it to be read off them."""
 _MAX_UNDEFINED = 0.05
 """Share of resamples on which a statistic may be undefined before it is refused."""
 
@@ -41,9 +43,21 @@ class Replicates:
         tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
         bias = self._bias
         shifted = bias + special.ndtri(tails)
-        levels = special.ndtr(bias + shifted / (1 - self.acceleration * shifted))
-        low, high = np.quantile(self.resampled, levels)
+        low, high = self._quantiles(bias + shifted / (1 - self.acceleration * shifted))
         return Interval(low=float(low), high=float(high), confidence=confidence)
+
+    def _quantiles(self, z: Floats) -> Floats:
+        """Return quantiles of the resamples at standard normal deviates.
+
+        Beyond what `_FEWEST_BEYOND` resamples tell, the tail goes on as a normal one would.
+        """
+        furthest = -float(special.ndtri(min(_FEWEST_BEYOND / self.resampled.size, 0.25)))
+        inside = np.clip(z, -furthest, furthest)
+        middle = float(np.median(self.resampled))
+        known = np.quantile(self.resampled, special.ndtr(inside))
+        stretch = np.divide(z, inside, out=np.ones(z.size), where=np.abs(z) > furthest)
+        quantiles: Floats = middle + (known - middle) * stretch
+        return quantiles
 
     def p_value(self) -> float:
         """Return the two-sided level at which the interval just excludes 0."""
