@@ -23,7 +23,10 @@ def assess(options: argparse.Namespace) -> int:
     with open_store(options.store) as store:
         problem = _problem(store, options.problem)
         project = Project(problem, store=store)
-        return _show(project.assess(read_table(options.data)).report, options)
+        data = project.assess(read_table(options.data))
+        if options.format == "html":
+            return _put(data.describe(positive=problem.positive).to_html(), data.report, options)
+        return _show(data.report, options)
 
 
 def validate(options: argparse.Namespace) -> int:
@@ -124,6 +127,10 @@ def _show(report: Report, options: argparse.Namespace) -> int:
         shown = report.to_markdown()
     else:
         shown = report.to_text()
+    return _put(shown, report, options)
+
+
+def _put(shown: str, report: Report, options: argparse.Namespace) -> int:
     if options.out is None:
         print(shown)
     else:

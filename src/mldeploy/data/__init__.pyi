@@ -4,6 +4,7 @@ from ._column_drift import ColumnDrift
 from ._column_profile import ColumnProfile
 from ._column_rules import COLUMN_RULES, ColumnRule
 from ._convert import to_pandas, to_polars
+from ._data_report import DataReport
 from ._dataset import Dataset
 from ._drift_report import DriftReport
 from ._fingerprint import fingerprint_of
@@ -23,6 +24,7 @@ __all__ = [
     "ColumnProfile",
     "ColumnRule",
     "ColumnSchema",
+    "DataReport",
     "Dataset",
     "DriftReport",
     "GroupSplit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from mldeploy.data._column_drift import ColumnDrift
@@ -42,14 +43,16 @@ class Drift(Protocol):
 
 def drift_body(report: Drift) -> str:
     """Return the headline, a tile for each column that matters, and a table of all."""
-    shown = [*report.drifted, *(c for c in report.columns if not c.drifted)][:_MOST_TILES]
-    tiles = "".join(_tile(column) for column in shown)
+    same = [c for c in report.columns if not c.drifted][
+        : max(_MOST_TILES - len(report.drifted), 0)
+    ]
     hidden = len(report.columns) - _MOST_ROWS
     more = f'<p class="quiet">{hidden:,} more columns</p>' if hidden > 0 else ""
     rows = [_row(column) for column in report.columns[:_MOST_ROWS]]
     return (
         f"<p><b>{escape(_headline(report))}</b></p>{_legend(report)}{_schema(report)}"
-        f'<div class="tiles">{tiles}</div>'
+        f"{_tiles(report.drifted[:_MOST_TILES])}"
+        f"<details><summary>Columns that did not change</summary>{_tiles(same)}</details>"
         f"<details><summary>All figures</summary>{html_table(_HEADERS, rows)}{more}</details>"
     )
 
@@ -99,6 +102,10 @@ def _schema_lines(report: Drift) -> list[str]:
 
 def _schema(report: Drift) -> str:
     return "".join(f"<p>{escape(line)}</p>" for line in _schema_lines(report))
+
+
+def _tiles(columns: Sequence[ColumnDrift]) -> str:
+    return f'<div class="tiles">{"".join(map(_tile, columns))}</div>'
 
 
 def _tile(column: ColumnDrift) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from mldeploy.evidence._format import figure
 from mldeploy.evidence._html import escape
 from mldeploy.evidence._svg import COLOURS, svg_element, svg_text
 
@@ -25,11 +26,13 @@ class BarChart:
     labels : sequence of str
         What each bar stands for, shown as a tooltip.
     values : sequence of float
-        Height of each bar, at least 0: a share in [0, 1].
+        Height of each bar, at least 0.
     outlines : sequence of float
-        Shares of the sample that it is held against, bar by bar; empty for none.
+        Heights of the sample that it is held against, bar by bar; empty for none.
     ends : sequence of str
         Texts under the first and the last bar; empty for none.
+    unit : str, default="%"
+        Unit of the heights; ``"%"`` for shares in [0, 1].
     width, height : int
         Size in pixels at full width.
 
@@ -45,6 +48,7 @@ class BarChart:
     values: Sequence[float]
     outlines: Sequence[float] = ()
     ends: Sequence[str] = ()
+    unit: str = "%"
     width: int = 280
     height: int = 84
 
@@ -72,7 +76,7 @@ class BarChart:
             parts.append(self._outline(bottom, tallest))
         if self.ends:
             parts.append(svg_text(0, self.height - 3, self.ends[0]))
-            parts.append(svg_text(self.width, self.height - 3, self.ends[-1], anchor="end"))
+            parts.append(self._end())
         return svg_element(
             "".join(parts),
             width=self.width,
@@ -82,11 +86,21 @@ class BarChart:
         )
 
     def _label(self, i: int) -> str:
-        text = f"{self.labels[i]} {self.values[i]:.1%}".replace("%", " %")
-        return text + (f" (before {self.outlines[i]:.1%})" if self.outlines else "")
+        text = f"{self.labels[i]} {self._height(self.values[i])}"
+        return text + (f" (against {self._height(self.outlines[i])})" if self.outlines else "")
+
+    def _height(self, value: float) -> str:
+        return f"{100 * value:.1f} %" if self.unit == "%" else figure(value, self.unit)
 
     def _step(self) -> float:
         return self.width / max(len(self.values), 6)
+
+    def _end(self) -> str:
+        """Return the last text, under the last bar."""
+        reached = self._step() * len(self.values)
+        if reached < self.width:
+            return svg_text(reached - self._step(), self.height - 3, self.ends[-1])
+        return svg_text(self.width, self.height - 3, self.ends[-1], anchor="end")
 
     def _bar(self, i: int, bottom: float, tallest: float) -> str:
         if not self.values[i] > 0:

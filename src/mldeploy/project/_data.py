@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import final
 
-from mldeploy.data import Dataset, Partition, Split
+from mldeploy.data import DataReport, Dataset, Partition, Split
 from mldeploy.errors import EmptyDataError, InvalidRowsError, UnfitDataError
 from mldeploy.evidence import Report, Verdict, Waiver, escape, html_fragment
 from mldeploy.model import Model
@@ -52,6 +52,16 @@ class AssessedData:
     def verdict(self) -> Verdict:
         """What the assessment comes to."""
         return self.report.verdict
+
+    def describe(self, *, positive: object | None = None) -> DataReport:
+        """Return what was found, what is missing, each column, and how the target goes with it.
+
+        Parameters
+        ----------
+        positive : scalar, optional
+            The class of a binary target whose share is told; the second in order by default.
+        """
+        return DataReport.of(self.dataset, findings=self.report, positive=positive)
 
     def waive(self, waivers: Iterable[Waiver], *, at: datetime) -> AssessedData:
         """Return the same data, with findings waived that somebody takes responsibility for."""
