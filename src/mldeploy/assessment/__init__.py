@@ -2,6 +2,7 @@
 
 from mldeploy.assessment._adequacy import AdequacyAssessor
 from mldeploy.assessment._base import DataAssessor
+from mldeploy.assessment._change import ChangeAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor, overlap
 from mldeploy.assessment._leakage import LeakageAssessor
 from mldeploy.assessment._missing import MissingAssessor
@@ -12,6 +13,7 @@ from mldeploy.assessment._timeliness import TimelinessAssessor
 __all__ = [
     "AdequacyAssessor",
     "AssessorSuite",
+    "ChangeAssessor",
     "DataAssessor",
     "DuplicatesAssessor",
     "LeakageAssessor",

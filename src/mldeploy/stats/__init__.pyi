@@ -15,13 +15,13 @@ from ._calibration import (
 )
 from ._canary import OutageGuard, sample_ratio_p_value
 from ._conformal import conformal_p_values, conformal_quantile, mondrian_quantiles
-from ._cells import bootstrap_cells, paired_bootstrap_cells
 from ._counts import ValueCounts, bin_counts, kept_levels, level_counts, quantile_edges
 from ._delong import delong, delong_difference
 from ._detector import ShiryaevRoberts
 from ._divergence import jensen_shannon, ks_statistic, psi, total_variation, wasserstein_1d
 from ._drift import DriftTest, psi_test
 from ._estimate import Comparison, Estimate, Interval
+from ._explain import Cause, Explanation, explain_change
 from ._history import (
     HistoryDecision,
     history_limit,
@@ -34,7 +34,6 @@ from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learn
 from ._multiplicity import holm, holm_confidence
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
 from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
-from ._ranking import Ranking
 from ._resampled import corrected_resampled_t
 from ._risk_control import SafeThreshold, learn_then_test, risk_p_value, safe_threshold
 from ._rules import (
@@ -55,15 +54,16 @@ __all__ = [
     "BurnRateAlarm",
     "BurnRateRule",
     "CalibrationResult",
+    "Cause",
     "Comparison",
     "DriftTest",
     "Estimate",
+    "Explanation",
     "HistoryDecision",
     "Interval",
     "LearningCurveFit",
     "MoreDataDecision",
     "OutageGuard",
-    "Ranking",
     "ReliabilityBin",
     "ReliabilityCurve",
     "ReportingDelay",
@@ -81,7 +81,6 @@ __all__ = [
     "bonett_price",
     "bootstrap",
     "bootstrap_auc",
-    "bootstrap_cells",
     "bootstrap_ratio",
     "brier",
     "burn_rate",
@@ -93,6 +92,7 @@ __all__ = [
     "debiased_ece",
     "delong",
     "delong_difference",
+    "explain_change",
     "fit_learning_curve",
     "hanley_mcneil_variance",
     "history_limit",
@@ -117,7 +117,6 @@ __all__ = [
     "null_ece",
     "null_share_jump",
     "paired_bootstrap",
-    "paired_bootstrap_cells",
     "paired_bootstrap_ratio",
     "paired_proportions",
     "psi",
