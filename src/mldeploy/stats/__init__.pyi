@@ -14,6 +14,7 @@ from ._calibration import (
     reliability_curve,
 )
 from ._canary import OutageGuard, sample_ratio_p_value
+from ._cells import bootstrap_cells, paired_bootstrap_cells
 from ._conformal import conformal_p_values, conformal_quantile, mondrian_quantiles
 from ._counts import ValueCounts, bin_counts, kept_levels, level_counts, quantile_edges
 from ._delong import delong, delong_difference
@@ -34,6 +35,7 @@ from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learn
 from ._multiplicity import holm, holm_confidence
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
 from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
+from ._ranking import Ranking
 from ._resampled import corrected_resampled_t
 from ._risk_control import SafeThreshold, learn_then_test, risk_p_value, safe_threshold
 from ._rules import (
@@ -64,6 +66,7 @@ __all__ = [
     "LearningCurveFit",
     "MoreDataDecision",
     "OutageGuard",
+    "Ranking",
     "ReliabilityBin",
     "ReliabilityCurve",
     "ReportingDelay",
@@ -81,6 +84,7 @@ __all__ = [
     "bonett_price",
     "bootstrap",
     "bootstrap_auc",
+    "bootstrap_cells",
     "bootstrap_ratio",
     "brier",
     "burn_rate",
@@ -117,6 +121,7 @@ __all__ = [
     "null_ece",
     "null_share_jump",
     "paired_bootstrap",
+    "paired_bootstrap_cells",
     "paired_bootstrap_ratio",
     "paired_proportions",
     "psi",
