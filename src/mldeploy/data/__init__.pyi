@@ -5,8 +5,20 @@ from ._column_profile import ColumnProfile
 from ._column_rules import COLUMN_RULES, ColumnRule
 from ._convert import to_pandas, to_polars
 from ._data_report import DataReport
+from ._data_source import DataSource, Position, SupportsIncrements, SupportsParts
 from ._dataset import Dataset
 from ._drift_report import DriftReport
+from ._engine import Engine, LocalEngine, Reduction
+from ._engine_reductions import (
+    Fingerprint,
+    FingerprintReduction,
+    ProfileReduction,
+    RowDigests,
+    fingerprint_source,
+    profile_source,
+)
+from ._engine_run import reduce_source
+from ._file_source import FileSource
 from ._fingerprint import fingerprint_of
 from ._for_problem import dataset_for, require_roles
 from ._named_change import Change
@@ -14,6 +26,7 @@ from ._profile import Profile
 from ._profile_part import profile_part
 from ._roles import Roles
 from ._schema import Schema
+from ._sources import FrameSource, QuerySource, rows_of, source_of
 from ._split import GroupSplit, Partition, RandomSplit, Split, TimeSplit, default_split
 
 __all__ = [
@@ -25,22 +38,41 @@ __all__ = [
     "ColumnRule",
     "ColumnSchema",
     "DataReport",
+    "DataSource",
     "Dataset",
     "DriftReport",
+    "Engine",
+    "FileSource",
+    "Fingerprint",
+    "FingerprintReduction",
+    "FrameSource",
     "GroupSplit",
+    "LocalEngine",
     "Partition",
+    "Position",
     "Profile",
+    "ProfileReduction",
+    "QuerySource",
     "RandomSplit",
+    "Reduction",
     "Roles",
+    "RowDigests",
     "Schema",
     "Split",
+    "SupportsIncrements",
+    "SupportsParts",
     "TimeSplit",
     "comparable",
     "dataset_for",
     "default_split",
     "fingerprint_of",
+    "fingerprint_source",
     "profile_part",
+    "profile_source",
+    "reduce_source",
     "require_roles",
+    "rows_of",
+    "source_of",
     "to_pandas",
     "to_polars",
 ]

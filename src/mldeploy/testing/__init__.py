@@ -15,6 +15,7 @@ from mldeploy.testing import _extra  # noqa: F401 (first: it names what is missi
 from mldeploy.testing._assessors import DataAssessorConformance
 from mldeploy.testing._conformance import Conformance
 from mldeploy.testing._deployers import DeployerConformance
+from mldeploy.testing._engines import EngineConformance
 from mldeploy.testing._monitors import MonitorConformance
 from mldeploy.testing._policies import RetrainingPolicyConformance
 from mldeploy.testing._samples import (
@@ -27,6 +28,7 @@ from mldeploy.testing._samples import (
     sample_problem,
 )
 from mldeploy.testing._sinks import PredictionSinkConformance
+from mldeploy.testing._sources import DataSourceConformance
 from mldeploy.testing._splits import SplitConformance
 from mldeploy.testing._stores import StoreConformance
 from mldeploy.testing._strategies import (
@@ -50,7 +52,9 @@ from mldeploy.testing._validators import ValidatorConformance
 __all__ = [
     "Conformance",
     "DataAssessorConformance",
+    "DataSourceConformance",
     "DeployerConformance",
+    "EngineConformance",
     "MonitorConformance",
     "PredictionSinkConformance",
     "RetrainingPolicyConformance",

@@ -9,7 +9,7 @@ except ImportError as error:
     raise MissingExtraError("mldeploy.testing", extra="testing") from error
 
 _WITH_RULES = (
-    *("assessors", "deployers", "monitors", "policies", "reports", "rules"),
-    *("sinks", "splits", "stores", "trainers", "validators"),
+    *("assessors", "deployers", "engines", "monitors", "policies", "reports", "rules"),
+    *("sinks", "sources", "splits", "stores", "trainers", "validators"),
 )
 pytest.register_assert_rewrite(*(f"mldeploy.testing._{name}" for name in _WITH_RULES))

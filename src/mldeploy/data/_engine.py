@@ -1,0 +1,111 @@
+"""The same three functions over the parts of a table, wherever they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar, final, runtime_checkable
+
+import polars as pl
+
+from mldeploy.errors import InvalidDataError
+
+T = TypeVar("T")
+P = TypeVar("P")
+R_co = TypeVar("R_co", covariant=True)
+
+_AHEAD: Final = 2
+"""Parts that are begun for each thread before the first of them is merged."""
+
+
+@runtime_checkable
+class Reduction(Protocol[P, R_co]):
+    """What is asked of a table larger than memory: map each piece, merge, finish.
+
+    `merge` is associative and commutative, so that pieces may be read anywhere and in any order.
+    Instances can be pickled and hold no state; what `map` returns can be pickled and is small.
+    """
+
+    def map(self, rows: pl.DataFrame) -> P:
+        """Return what some of the rows, perhaps none, contribute."""
+        ...
+
+    def merge(self, one: P, other: P) -> P:
+        """Return what two contributions come to; neither is changed."""
+        ...
+
+    def finish(self, whole: P) -> R_co:
+        """Return the answer from what all rows contribute."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs a function on many parts, and merges what comes back."""
+
+    def map_merge(
+        self, function: Callable[[T], P], parts: Sequence[T], merge: Callable[[P, P], P]
+    ) -> P:
+        """Return the merged results of a function on each part.
+
+        Parameters
+        ----------
+        function : callable
+            Applied to each part, once or, where a machine was lost, again. It does not raise.
+        parts : sequence
+            At least one; they can be pickled, as can the function and its results.
+        merge : callable
+            Associative and commutative.
+        """
+        ...
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LocalEngine:
+    """Threads of this process: polars and numpy let go of the interpreter while they work.
+
+    Results are merged in the order of the parts, and no more of them are held than threads are
+    busy.
+
+    Attributes
+    ----------
+    n_threads : int
+        How many parts are read at once.
+
+    Examples
+    --------
+    >>> LocalEngine(n_threads=2).map_merge(len, ["a", "bc", "def"], lambda one, two: one + two)
+    6
+    """
+
+    n_threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.n_threads < 1:
+            raise InvalidDataError(f"{self.n_threads=} is no number of threads; pass at least 1")
+
+    def map_merge(
+        self, function: Callable[[T], P], parts: Sequence[T], merge: Callable[[P, P], P]
+    ) -> P:
+        """Return the merged results of a function on each part; see `Engine`."""
+        results = self._in_order(function, parts)
+        whole = next(results)
+        for result in results:
+            whole = merge(whole, result)
+        return whole
+
+    def _in_order(self, function: Callable[[T], P], parts: Sequence[T]) -> Iterator[P]:
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            waiting: list[Future[P]] = []
+            try:
+                for part in parts:
+                    if len(waiting) >= self.n_threads * _AHEAD:
+                        yield waiting.pop(0).result()
+                    waiting.append(pool.submit(function, part))
+                while waiting:
+                    yield waiting.pop(0).result()
+            finally:
+                for future in waiting:
+                    future.cancel()
