@@ -35,6 +35,7 @@ from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learn
 from ._multiplicity import holm, holm_confidence
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
 from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
+from ._rank_by_folds import Ranked, rank_by_folds
 from ._ranking import Ranking
 from ._resampled import corrected_resampled_t
 from ._risk_control import SafeThreshold, learn_then_test, risk_p_value, safe_threshold
@@ -66,6 +67,7 @@ __all__ = [
     "LearningCurveFit",
     "MoreDataDecision",
     "OutageGuard",
+    "Ranked",
     "Ranking",
     "ReliabilityBin",
     "ReliabilityCurve",
@@ -129,6 +131,7 @@ __all__ = [
     "quantile_edges",
     "quantile_interval",
     "range_breach",
+    "rank_by_folds",
     "reliability_curve",
     "reporting_delay",
     "reporting_weights",
