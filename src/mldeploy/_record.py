@@ -73,6 +73,7 @@ class Record(pydantic.BaseModel):
         ser_json_bytes="base64",
         val_json_bytes="base64",
         validate_default=True,
+        defer_build=True,
     )
 
     @property

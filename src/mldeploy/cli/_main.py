@@ -12,6 +12,7 @@ from typing import Final
 
 from mldeploy.cli._predict_options import predict_options
 from mldeploy.errors import MLDeployError
+from mldeploy.serving.http import load_when_used
 
 USAGE_ERROR: Final = 2
 
@@ -135,6 +136,7 @@ def _command(
 
 
 def _load(home: str) -> Command:
+    load_when_used("polars")
     module, _, name = home.partition(":")
     command: Command = getattr(import_module(f"mldeploy.cli.{module}"), name)
     return command

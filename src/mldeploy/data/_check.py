@@ -15,7 +15,6 @@ from mldeploy.data._column import Bound, ColumnSchema
 from mldeploy.errors import FieldError
 
 _EXACT = 2.0**53
-_NOBODY = pl.Series([], dtype=pl.Boolean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +28,7 @@ class Cast:
     def refused(self) -> pl.Series:
         """True where a value was given that the type cannot hold; empty if nowhere."""
         if self.given.null_count() == self.values.null_count():
-            return _NOBODY
+            return pl.Series([], dtype=pl.Boolean)
         return self.values.is_null() & self.given.is_not_null()
 
 

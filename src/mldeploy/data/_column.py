@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache
 from typing import Literal, Self, TypeAlias, final
 
 import polars as pl
@@ -110,17 +111,19 @@ class ColumnSchema(Record):
             case "category":
                 return pl.Enum(self.categories or ())
             case _:
-                return _PLAIN[self.kind]()
+                return _plain_types()[self.kind]
 
 
-_PLAIN: dict[str, type[pl.DataType]] = {
-    "integer": pl.Int64,
-    "number": pl.Float64,
-    "boolean": pl.Boolean,
-    "string": pl.String,
-    "date": pl.Date,
-    "time": pl.Time,
-}
+@cache
+def _plain_types() -> dict[str, pl.DataType]:
+    return {
+        "integer": pl.Int64(),
+        "number": pl.Float64(),
+        "boolean": pl.Boolean(),
+        "string": pl.String(),
+        "date": pl.Date(),
+        "time": pl.Time(),
+    }
 
 
 def kind_of(dtype: pl.DataType) -> Kind:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, final
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,15 @@ if TYPE_CHECKING:
 
 _N_ROWS = 20
 _TOLERANCE = 1e-6
+_PLAIN: Final = frozenset({"integer", "number", "boolean", "string", "category"})
+"""Kinds of columns whose values JSON holds as they are."""
+
+PLAIN_ROWS: Final = "golden_rows.json"
+"""Name of the file with the rows as a server has them, where JSON can hold them."""
+
+
+Answered: TypeAlias = dict[str, Any]
+"""What `GoldenAnswers` holds, before it is held against it."""
 
 
 @final
@@ -36,11 +48,30 @@ def golden_files(model: Model, dataset: Dataset) -> dict[str, bytes]:
     rows = dataset.polars().select(model.signature.features)[chosen]
     buffer = io.BytesIO()
     rows.write_parquet(buffer)
-    answers = GoldenAnswers.model_validate(_answers(model, rows))
-    return {
+    answers = GoldenAnswers.model_validate(answers_to_frame(model, rows))
+    files = {
         "golden.parquet": buffer.getvalue(),
         "golden_answers.json": canonical_json(answers.to_jsonable()),
     }
+    plain = _plain_rows(model, rows)
+    return files if plain is None else files | {PLAIN_ROWS: plain}
+
+
+def _plain_rows(model: Model, rows: pl.DataFrame) -> bytes | None:
+    """Return the rows as a server hands them to a compiled model, if JSON can hold them."""
+    schema = model.signature.inputs
+    if any(column.kind not in _PLAIN for column in schema.columns):
+        return None
+    values = schema.enforce(rows).rows()
+    if any(isinstance(v, float) and not math.isfinite(v) for row in values for v in row):
+        return None
+    return canonical_json(values)
+
+
+def read_plain(rows: bytes) -> Sequence[Sequence[Any]]:
+    """Return the rows as a compiled model is asked for them."""
+    read: list[list[Any]] = json.loads(rows)
+    return read
 
 
 def read_golden(rows: bytes) -> pl.DataFrame:
@@ -48,10 +79,9 @@ def read_golden(rows: bytes) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(rows))
 
 
-def compare_golden(model: Model | CompiledModel, rows: bytes, answers: bytes) -> Finding:
-    """Return whether a model answers its golden rows as it did when the bundle was written."""
+def compare_golden(found: Answered, answers: bytes) -> Finding:
+    """Return whether golden rows are answered as they were when the bundle was written."""
     expected = GoldenAnswers.model_validate_json(answers)
-    found = _answers(model, read_golden(rows))
     n = len(expected.predictions)
     decisions, largest = _differences(expected, found)
     same = decisions == 0 and largest <= _TOLERANCE
@@ -71,28 +101,32 @@ def compare_golden(model: Model | CompiledModel, rows: bytes, answers: bytes) ->
     )
 
 
-def _answers(model: Model | CompiledModel, rows: pl.DataFrame) -> dict[str, Any]:
-    predictions, score = _scored(model, rows)
+def answers_to_rows(model: CompiledModel, rows: Sequence[Sequence[Any]]) -> Answered:
+    """Ask a compiled model row by row, as a server asks it."""
+    answered = [model.score_row(row) for row in rows]
+    scores = tuple(score for _, score in answered)
+    return {
+        "predictions": tuple(prediction for prediction, _ in answered),
+        "scores": None if None in scores else scores,
+    }
+
+
+def answers_to_frame(model: Model | CompiledModel, rows: pl.DataFrame) -> Answered:
+    """Ask a model for a frame; a compiled one row by row all the same."""
+    if isinstance(model, CompiledModel):
+        return answers_to_rows(model, model.signature.inputs.enforce(rows).rows())
+    predictions, score = model.predict(rows), model.score(rows)
     return {
         "predictions": tuple(predictions.tolist()),
         "scores": None if score is None else _nested(score),
     }
 
 
-def _scored(
-    model: Model | CompiledModel, rows: pl.DataFrame
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    """Ask the original for rows as they are, and the compiled one for them as it is served."""
-    if isinstance(model, CompiledModel):
-        return model.score_frame(model.signature.inputs.enforce(rows))
-    return model.predict(rows), model.score(rows)
-
-
 def _nested(values: npt.NDArray[Any]) -> tuple[Any, ...]:
     return tuple(map(tuple, values.tolist())) if values.ndim == 2 else tuple(values.tolist())
 
 
-def _differences(expected: GoldenAnswers, found: dict[str, Any]) -> tuple[int, float]:
+def _differences(expected: GoldenAnswers, found: Answered) -> tuple[int, float]:
     pairs = list(zip(expected.predictions, found["predictions"], strict=True))
     largest = 0.0
     if (expected.scores is None) != (found["scores"] is None):

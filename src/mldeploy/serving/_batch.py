@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 from typing import Any, Final, final
 
@@ -17,21 +18,27 @@ from mldeploy.serving._row import PlainRows
 
 Array = npt.NDArray[Any]
 
-LOG_SCHEMA: Final[dict[str, pl.DataType]] = {
-    "prediction_id": pl.String(),
-    "key": pl.String(),
-    "time": pl.Datetime("us", "UTC"),
-    "deployment": pl.String(),
-    "version": pl.String(),
-    "arm": pl.String(),
-    "prediction": pl.Null(),
-    "score": pl.Float64(),
-    "route": pl.String(),
-    "latency_s": pl.Float64(),
-    "error": pl.String(),
-}
-"""The log's own columns. The type of `prediction` is the labels' own, that of `score` a list
-in a multiclass task."""
+
+LOG_COLUMNS: Final = (
+    "prediction_id", "key", "time", "deployment", "version", "arm", "prediction", "score", "route",
+    "latency_s", "error",
+)  # fmt: skip
+"""The log's own columns."""
+
+
+@cache
+def log_schema() -> dict[str, pl.DataType]:
+    """Return the types of `LOG_COLUMNS`.
+
+    That of `prediction` is the labels' own, that of `score` a list in a multiclass task.
+    """
+    types: dict[str, pl.DataType] = dict.fromkeys(LOG_COLUMNS, pl.String())
+    return types | {
+        "time": pl.Datetime("us", "UTC"),
+        "prediction": pl.Null(),
+        "score": pl.Float64(),
+        "latency_s": pl.Float64(),
+    }
 
 
 _BY_ROW: Final = (
@@ -127,7 +134,7 @@ def logged_name(feature: str) -> str:
     >>> logged_name("distance"), logged_name("score")
     ('distance', 'feature.score')
     """
-    return f"feature.{feature}" if feature in LOG_SCHEMA else feature
+    return f"feature.{feature}" if feature in LOG_COLUMNS else feature
 
 
 def frame_of_batches(batches: Sequence[PredictionBatch]) -> pl.DataFrame:
@@ -222,7 +229,7 @@ def _is_void(column: pl.Series) -> bool:
 
 def _times(parts: Sequence[npt.NDArray[np.datetime64]]) -> pl.Series:
     ticks = np.concatenate(parts).astype("datetime64[us]").astype(np.int64)
-    return pl.Series(ticks).cast(LOG_SCHEMA["time"])
+    return pl.Series(ticks).cast(log_schema()["time"])
 
 
 def _texts(parts: Iterable[Sequence[Any] | Array | None]) -> pl.Series:

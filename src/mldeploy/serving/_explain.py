@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 Scored: TypeAlias = tuple[Array, Array | None]
-Value: TypeAlias = Callable[[pl.DataFrame], npt.NDArray[np.float64]]
+Value: TypeAlias = "Callable[[pl.DataFrame], npt.NDArray[np.float64]]"
 
 _MOST_ROWS: Final = 20_000
 _CELLS_AT_ONCE: Final = 8_000_000

@@ -10,7 +10,7 @@ import polars as pl
 
 _logger = logging.getLogger(__name__)
 
-Observer: TypeAlias = Callable[[pl.DataFrame], None]
+Observer: TypeAlias = "Callable[[pl.DataFrame], None]"
 """Called with rows of the log, as they were written; sketches of drift hang here."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from mldeploy.data import ColumnSchema, Schema
-from mldeploy.serving._batch import LOG_SCHEMA, PredictionBatch, constant, logged_name, stack
+from mldeploy.serving._batch import PredictionBatch, constant, log_schema, logged_name, stack
 from mldeploy.serving._row import PlainRows
 
 
@@ -120,7 +120,7 @@ def _table(fields: Sequence[Sequence[Any]]) -> pl.DataFrame:
     columns = [
         pl.Series("prediction_id", ids, dtype=pl.String),
         _texts("key", keys),
-        pl.Series("time", times, dtype=pl.Int64).cast(LOG_SCHEMA["time"]),
+        pl.Series("time", times, dtype=pl.Int64).cast(log_schema()["time"]),
         constant("deployment", deployments[0], n),
         constant("version", versions[0], n),
         constant("arm", arms[0], n),
@@ -149,7 +149,7 @@ def _texts(name: str, values: Sequence[str | None]) -> pl.Series:
 def _scores(values: Sequence[Any]) -> pl.Series:
     if isinstance(values[0], tuple | list | np.ndarray):
         return pl.Series("score", [list(v) for v in values], dtype=pl.List(pl.Float64))
-    return pl.Series("score", values, dtype=LOG_SCHEMA["score"])
+    return pl.Series("score", values, dtype=log_schema()["score"])
 
 
 def _plain(values: Sequence[Any]) -> Sequence[Any]:

@@ -194,12 +194,4 @@ def _load(arm: Arm, *, trusted: Sequence[str]) -> _Loaded:
                 f"{arm.version} does not answer as when its bundle was written: "
                 f"{finding.summary} {finding.action}"
             )
-        _warm(model, bundle)
     return _Loaded(bundle=bundle, model=model)
-
-
-def _warm(model: Model | CompiledModel, bundle: Bundle) -> None:
-    """Let a model build what it builds with its first row alone, before a client waits for it."""
-    if isinstance(model, CompiledModel):
-        for values in bundle.golden_rows().head(2).iter_rows():
-            model.score_row(values)

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, final
 
 import polars as pl
 
-from mldeploy.serving._batch import LOG_SCHEMA, constant
+from mldeploy.serving._batch import LOG_COLUMNS, constant
 
 _logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Protection:
         if needed := sorted(_NEVER & rules.keys()):
             raise ValueError(f"the log cannot be read without {', '.join(needed)}; keep it")
         self.rules = MappingProxyType(dict(rules))
-        self._unseen = set(rules) - LOG_SCHEMA.keys()
+        self._unseen = set(rules).difference(LOG_COLUMNS)
         self._guards_features = bool(self._unseen)
 
     def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -94,7 +94,7 @@ class Protection:
                 continue
             if isinstance(rule, HashColumn):
                 rows = rows.with_columns(_hashed(rows[name], rule))
-            elif name in LOG_SCHEMA:
+            elif name in LOG_COLUMNS:
                 rows = rows.with_columns(pl.lit(None, dtype=rows.schema[name]).alias(name))
             else:
                 rows = rows.drop(name)

@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from mldeploy.errors import InvalidDataError
-from mldeploy.serving._batch import LOG_SCHEMA, stack
+from mldeploy.serving._batch import log_schema, stack
 from mldeploy.serving._compact import list_segments
 from mldeploy.serving._durable_journal import journals
 from mldeploy.serving._durable_settle import rows_of, segments_of
@@ -71,7 +71,7 @@ def read_log(
         else:
             break
     if not tables:
-        return pl.DataFrame(schema=LOG_SCHEMA)
+        return pl.DataFrame(schema=log_schema())
     return stack(tables).sort("time", "prediction_id")
 
 

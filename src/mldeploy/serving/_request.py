@@ -65,19 +65,18 @@ def _chosen(rows: Any, schema: Schema) -> pl.DataFrame:
     """Return the columns of a frame that the schema knows."""
     if isinstance(rows, pl.DataFrame):
         chosen = rows[[name for name in schema.names if name in rows.columns]]
-        if not any(dtype.is_nested() or dtype in _STRANGE for dtype in chosen.dtypes):
-            is_plain = all(dtype not in _NOT_PLAIN for dtype in chosen.dtypes)
-            return chosen if is_plain else chosen.with_columns(_PLAIN)
+        strange = (pl.Binary, pl.Object, pl.Decimal)
+        if not any(dtype.is_nested() or dtype in strange for dtype in chosen.dtypes):
+            if all(dtype not in (pl.Null, pl.Categorical) for dtype in chosen.dtypes):
+                return chosen
+            return chosen.with_columns(
+                pl.col(pl.Null).cast(pl.Float64), pl.col(pl.Categorical).cast(pl.String)
+            )
     from mldeploy.data import Dataset, to_polars  # noqa: PLC0415 - a server needs no pandas
 
     table = rows.polars() if isinstance(rows, Dataset) else rows
     known = set(table.columns)
     return to_polars(table[[name for name in schema.names if name in known]])
-
-
-_STRANGE: Final = (pl.Binary, pl.Object, pl.Decimal)
-_NOT_PLAIN: Final = (pl.Null, pl.Categorical)
-_PLAIN: Final = [pl.col(pl.Null).cast(pl.Float64), pl.col(pl.Categorical).cast(pl.String)]
 
 
 def keys_of(keys: Keys | None, n_rows: int) -> list[str | None] | None:

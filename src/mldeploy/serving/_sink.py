@@ -9,7 +9,7 @@ from typing import Protocol, final, runtime_checkable
 import polars as pl
 
 from mldeploy.errors import PredictionLogError
-from mldeploy.serving._batch import LOG_SCHEMA
+from mldeploy.serving._batch import log_schema
 from mldeploy.serving._frame import Loggable, frame_of
 
 
@@ -102,7 +102,7 @@ class MemoryLog:
         with self._lock:
             batches = tuple(self._batches)
         if not batches:
-            return pl.DataFrame(schema=LOG_SCHEMA)
+            return pl.DataFrame(schema=log_schema())
         rows = frame_of(batches)
         if start is not None:
             rows = rows.filter(pl.col("time") >= start)

@@ -16,6 +16,7 @@ from ._supervisor import PlanOutcome, Supervisor
 from ._thread import RunningServer, serve_in_thread
 from ._tracing import Traced
 from ._watched import Watched
+from ._when_used import load_when_used
 from ._workers import Work, WorkerContext, WorkerSpec
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "folder_in_memory",
     "for_a_loop",
     "load_of",
+    "load_when_used",
     "require_guard",
     "run",
     "serve_in_thread",

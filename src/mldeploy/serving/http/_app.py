@@ -27,8 +27,10 @@ Permits = Callable[[Request, Role], Response | None]
 _LARGE: Final = 128 * 1024
 """Bytes of a body that takes longer to read than others should wait."""
 
-_FAULTS: Final = (Exception, pl.exceptions.PanicException)
-"""What polars panics with is no Exception, and nobody else would answer then."""
+
+def _faults() -> tuple[type[BaseException], ...]:
+    """Return what is answered; polars panics with what is no Exception."""
+    return Exception, pl.exceptions.PanicException
 
 
 @final
@@ -87,7 +89,7 @@ class App:
             return self._guarded(_elsewhere(route.action, request, parts), request)
         try:
             answer = route.action(request, **parts)
-        except _FAULTS as error:
+        except _faults() as error:
             return self._told(error, request)
         return answer if isinstance(answer, Response) else self._guarded(answer, request)
 
@@ -102,7 +104,7 @@ class App:
     async def _guarded(self, promised: Awaitable[Response], request: Request) -> Response:
         try:
             return await promised
-        except _FAULTS as error:
+        except _faults() as error:
             return self._told(error, request)
 
     def _told(self, error: BaseException, request: Request) -> Response:
