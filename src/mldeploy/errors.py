@@ -45,6 +45,7 @@ __all__ = [
     "TrainingFailedError",
     "UnfitDataError",
     "UnknownMetricError",
+    "UnreadableFileError",
     "UnsupportedTaskError",
     "UnsupportedWeightsError",
     "UntrustedTypesError",
@@ -114,18 +115,49 @@ class DuplicateColumnsError(InvalidDataError):
         )
 
 
-class SchemaMismatchError(InvalidDataError):
-    """Data that lacks columns of a schema, or holds them in another type."""
+class UnreadableFileError(InvalidDataError, OSError):
+    """A file that is not there, not allowed, cut off or damaged, or no table as it goes on.
+
+    Attributes
+    ----------
+    path : str
+        The file, or the address of an object.
+    row : int or None
+        The first row that cannot be read, where that is known; the first row of all is 1.
+    column : str or None
+        Its column, where that is known.
+    """
 
     def __init__(
-        self, *, missing: Sequence[str] = (), mistyped: Mapping[str, str] | None = None
+        self, path: str, why: str, *, row: int | None = None, column: str | None = None
+    ) -> None:
+        self.path = path
+        self.row = row
+        self.column = column
+        where = "" if row is None else f" in row {row}"
+        where += "" if column is None else f", column {column!r}"
+        super().__init__(f"{path} cannot be read{where}: {why}")
+
+
+class SchemaMismatchError(InvalidDataError):
+    """Data that lacks columns of a schema, or holds them in another type; `path` is the file."""
+
+    def __init__(
+        self,
+        *,
+        missing: Sequence[str] = (),
+        mistyped: Mapping[str, str] | None = None,
+        path: str = "",
     ) -> None:
         self.missing = tuple(missing)
         self.mistyped = dict(mistyped or {})
+        self.path = path
         parts = []
         if self.missing:
-            parts.append(f"the data lacks {', '.join(map(repr, self.missing))}")
-        parts += [f"column {name!r} {why}" for name, why in self.mistyped.items()]
+            who = path or "the data"
+            parts.append(f"{who} lacks {', '.join(map(repr, self.missing))}")
+        where = f" of {path}" if path else ""
+        parts += [f"column {name!r}{where} {why}" for name, why in self.mistyped.items()]
         super().__init__("; ".join(parts) + "; mend the data, or edit the schema if it is wrong")
 
 

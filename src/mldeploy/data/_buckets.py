@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from mldeploy.data._column import Kind
+from mldeploy.data._profile_arrays import ordered
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
-MANTISSA_BITS = (52, 14, 11, 9, 7)
-"""Leading binary digits kept of a number at each level; the last is within 0.4 % of the value."""
+MOST_DROPPED: Final = 45
+"""The coarsest level of a number: binary digits dropped of 52; what is left is within 0.4 %."""
 
-_SECOND = 1_000_000.0
-WIDTHS = (1.0, _SECOND, 60 * _SECOND, 3_600 * _SECOND, 86_400 * _SECOND, 604_800 * _SECOND)
+_SECOND: Final = 1_000_000.0
+WIDTHS: Final = (1.0, *(_SECOND * s for s in (0.001, 1, 60, 3_600, 86_400, 604_800)))
 """Width of a bucket of times and durations at each level, in microseconds: up to a week."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TEMPORAL = ("datetime", "duration", "time")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TEMPORAL: Final = ("datetime", "duration", "time")
 
 
-def n_levels(kind: Kind) -> int:
-    """Return how many levels of coarseness a kind has; level 0 is exact."""
-    return len(WIDTHS) if kind in _TEMPORAL else len(MANTISSA_BITS)
+def is_temporal(kind: Kind) -> bool:
+    """Whether values of a kind are microseconds, whose buckets are of equal width."""
+    return kind in _TEMPORAL
 
 
 def keys_of(values: Floats, kind: Kind, level: int) -> Floats:
@@ -36,10 +38,9 @@ def keys_of(values: Floats, kind: Kind, level: int) -> Floats:
     """
     if level == 0:
         return values + 0.0
-    if kind in _TEMPORAL:
+    if is_temporal(kind):
         return np.floor(values / WIDTHS[level]) * WIDTHS[level]
-    dropped = 52 - MANTISSA_BITS[level]
-    bits = np.ascontiguousarray(values).view(np.int64) & ~np.int64((1 << dropped) - 1)
+    bits = np.ascontiguousarray(values).view(np.int64) & ~np.int64((1 << level) - 1)
     return bits.view(np.float64) + 0.0
 
 
@@ -47,19 +48,21 @@ def middles_of(keys: Floats, kind: Kind, level: int) -> Floats:
     """Return the middle of each bucket."""
     if level == 0:
         return keys
-    if kind in _TEMPORAL:
+    if is_temporal(kind):
         return keys + WIDTHS[level] / 2
-    half = np.int64(1 << (51 - MANTISSA_BITS[level]))
+    half = np.int64(1 << (level - 1))
     middles = (np.ascontiguousarray(keys).view(np.int64) | half).view(np.float64)
     return np.where(np.isfinite(keys) & (keys != 0), middles, keys)
 
 
 def pooled(keys: Floats, counts: Counts) -> tuple[Floats, Counts]:
     """Return distinct keys in increasing order with their summed counts."""
-    distinct, where = np.unique(keys, return_inverse=True)
-    sums = np.zeros(distinct.size, np.int64)
-    np.add.at(sums, where, counts)
-    return distinct, sums
+    if not keys.size:
+        return keys, counts
+    order = np.argsort(keys, kind="stable")
+    keys, counts = keys[order], counts[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[starts], np.add.reduceat(counts, starts)
 
 
 def fitted(
@@ -71,10 +74,37 @@ def fitted(
     of finer ones: this is why merging is associative.
     """
     keys, counts = pooled(keys_of(keys, kind, level), counts)
-    while len(keys) > limit and level + 1 < n_levels(kind):
-        level += 1
-        keys, counts = pooled(keys_of(keys, kind, level), counts)
-    return keys, counts, level
+    if len(keys) <= limit:
+        return keys, counts, level
+    coarser = _finest(keys, kind, level, limit)
+    keys, counts = pooled(keys_of(keys, kind, coarser), counts)
+    return keys, counts, coarser
+
+
+def _finest(keys: Floats, kind: Kind, level: int, limit: int) -> int:
+    """Return the finest level with at most `limit` buckets, or the coarsest there is."""
+    if is_temporal(kind):
+        while level + 1 < len(WIDTHS):
+            level += 1
+            if np.unique(keys_of(keys, kind, level)).size <= limit:
+                break
+        return level
+    bits = ordered(keys)
+    lengths = _bit_lengths((bits[1:] ^ bits[:-1]).view(np.uint64))
+    n_buckets = keys.size - np.cumsum(np.bincount(lengths, minlength=65))
+    enough = np.flatnonzero(n_buckets[level : MOST_DROPPED + 1] <= limit)
+    return level + int(enough[0]) if enough.size else MOST_DROPPED
+
+
+def _bit_lengths(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Return how many low bits must be dropped for nothing to be left."""
+    lengths = np.zeros(numbers.size, np.int64)
+    for step in (32, 16, 8, 4, 2, 1):
+        high = numbers >> np.uint64(step)
+        some = high > 0
+        lengths += some * step
+        numbers = np.where(some, high, numbers)
+    return lengths + (numbers > 0)
 
 
 def readable(value: float, kind: Kind) -> str:

@@ -8,27 +8,28 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
+import pydantic
 
-from mldeploy._record import Record
-from mldeploy.data._buckets import fitted, middles_of, readable
-from mldeploy.data._column import Kind, common_kind
-from mldeploy.data._sketch import TextSketch
+from mldeploy.data._buckets import middles_of, readable
+from mldeploy.data._column import Kind
+from mldeploy.data._column_counts import MAX_DISTINCT, ColumnCounts, merged_columns
+from mldeploy.data._profile_arrays import ArrayRecord, Counts, Values
+from mldeploy.data._sketch import DistinctSketch, TextSketch
 from mldeploy.errors import EmptyDataError, InvalidDataError
 from mldeploy.stats import ValueCounts, bin_counts
 
-Counts = npt.NDArray[np.int64]
-
-MAX_DISTINCT = 65_536
-_FREQUENT_SHARE = 1 / 1_024
+__all__ = ["MAX_DISTINCT", "ColumnProfile"]
 
 
 @final
-class ColumnProfile(Record):
+class ColumnProfile(ArrayRecord):
     """How often each value of a column occurs, exact while there are few distinct values.
 
-    Up to `limit` distinct values the counts are exact. Above it numbers are counted in buckets
-    within 0.4 % of the value or finer, times in buckets of a second to a week, and texts in a
-    `TextSketch`. Profiles merge in any order and grouping to the same profile.
+    Up to `limit` distinct values the counts are exact. Above it numbers are counted in as many
+    buckets, the finest that this allows and within 0.4 % of the value at worst; times in
+    buckets of a millisecond to a week; and texts in a `TextSketch`, as they are too when they
+    have more than 256 bytes for each that the limit allows. Profiles merge in any order and
+    grouping to the same profile.
 
     Attributes
     ----------
@@ -42,18 +43,22 @@ class ColumnProfile(Record):
         Smallest and largest value, exact; None for text. Times are microseconds since 1970 in
         UTC, dates days since 1970, durations and times of day microseconds, booleans 0 and 1.
     level : int
-        0 if numbers are exact; else how coarse their buckets are.
-    values : tuple of float
+        0 if numbers are exact; else how coarse their buckets are: the binary digits, of 52,
+        that numbers lack, or how many steps times are coarser than a microsecond. Whole numbers
+        that no double holds make it 1.
+    values : ndarray of float64
         Distinct numbers, or buckets, in increasing order.
     texts : tuple of str
         Distinct texts, in order, while they are exact.
-    counts : tuple of int
+    counts : ndarray of int64
         Occurrences of each of `values` or `texts`.
     frequent : tuple of str
-        Texts that made up at least 1/1,024 of a part when it was read: a text that makes up as
-        much of the whole is always among them.
+        Texts of at most 1,024 bytes that made up at least 1/1,024 of a part when it was read: a
+        text that makes up as much of the whole is always among them.
     sketch : TextSketch or None
         The texts, once they are more than `limit`.
+    distinct : DistinctSketch or None
+        A sample of the distinct numbers, once they are more than `limit`.
     limit : int
         Most distinct values to count exactly.
     """
@@ -65,11 +70,12 @@ class ColumnProfile(Record):
     minimum: float | None = None
     maximum: float | None = None
     level: int = 0
-    values: tuple[float, ...] = ()
+    values: Values = pydantic.Field(default_factory=lambda: np.zeros(0))
     texts: tuple[str, ...] = ()
-    counts: tuple[int, ...] = ()
+    counts: Counts = pydantic.Field(default_factory=lambda: np.zeros(0, np.int64))
     frequent: tuple[str, ...] = ()
     sketch: TextSketch | None = None
+    distinct: DistinctSketch | None = None
     limit: int = MAX_DISTINCT
 
     @property
@@ -94,8 +100,9 @@ class ColumnProfile(Record):
 
     @property
     def n_distinct(self) -> int:
-        """Number of distinct values; of buckets, or estimated, above the limit."""
-        return self.sketch.n_distinct if self.sketch is not None else len(self.counts)
+        """Number of distinct values; above the limit with a standard error of 3.1 %."""
+        sketch = self.sketch or self.distinct
+        return len(self.counts) if sketch is None else sketch.n_distinct
 
     @cached_property
     def table(self) -> ValueCounts:
@@ -108,12 +115,10 @@ class ColumnProfile(Record):
         """
         if self.is_text:
             raise InvalidDataError(f"column {self.name!r} holds text; use levels()")
-        middles = middles_of(np.array(self.values), self.kind, self.level)
-        if self.level:
+        middles = middles_of(self.values, self.kind, self.level)
+        if self.level and middles.size:
             middles = np.clip(middles, self.minimum, self.maximum)
-        return ValueCounts(
-            values=middles, counts=np.array(self.counts, np.int64), n_missing=self.n_missing
-        )
+        return ValueCounts(values=middles, counts=self.counts, n_missing=self.n_missing)
 
     def levels(self) -> Mapping[str | None, int]:
         """Return texts with their counts, most frequent first; None counts the missing.
@@ -123,10 +128,10 @@ class ColumnProfile(Record):
         if not self.is_text:
             raise InvalidDataError(f"column {self.name!r} holds no text; use table")
         if self.sketch is None:
-            texts, counts = self.texts, self.counts
+            texts, counts = self.texts, self.counts.tolist()
         else:
             texts = self.frequent
-            counts = tuple(self.sketch.counts_of(texts).tolist()) if texts else ()
+            counts = self.sketch.counts_of(texts).tolist()
         pairs = sorted(zip(texts, counts, strict=True), key=lambda pair: (-pair[1], pair[0]))
         missing: dict[str | None, int] = {None: self.n_missing} if self.n_missing else {}
         return {**dict(pairs), **missing}
@@ -140,11 +145,34 @@ class ColumnProfile(Record):
         return {float(self.table.values[i]): int(self.table.counts[i]) for i in order}
 
     @property
+    def n_infinite(self) -> int:
+        """Number of infinite values; mean and standard deviation leave them out."""
+        return int(self.counts[np.isinf(self.values)].sum()) if self.values.size else 0
+
+    @property
     def mean(self) -> float | None:
-        """Mean of the known numbers, from the table; None for text or without values."""
-        if self.is_text or not self.n_known:
+        """Mean of the known finite numbers, from the table; None for text or without any."""
+        values, counts = self._finite()
+        return _mean(values, counts) if counts.size else None
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation of the known finite numbers, with n - 1; None below two."""
+        values, counts = self._finite()
+        n = int(counts.sum())
+        if n < 2:
             return None
-        return float(np.average(self.table.values, weights=self.table.counts))
+        scale = float(np.abs(values).max()) or 1.0
+        away = values / scale - _mean(values / scale, counts)
+        return float(np.sqrt((counts * away**2).sum() / (n - 1)) * scale)
+
+    @property
+    def entropy(self) -> float | None:
+        """Shannon entropy of the known values in nats; None above the limit or without any."""
+        if not self.is_exact or not self.n_known:
+            return None
+        shares = self.counts / self.n_known
+        return float(max(-(shares * np.log(shares)).sum(), 0.0))
 
     def quantile(self, q: float) -> float:
         """Return the smallest value with at least a share `q` of the known values up to it.
@@ -163,13 +191,13 @@ class ColumnProfile(Record):
             raise InvalidDataError(f"{q} is no share; quantiles are asked for in [0, 1]")
         if not self.n_known:
             raise EmptyDataError(f"column {self.name!r} has no value, so no quantile")
-        reached = np.cumsum(self.table.counts)
+        reached = np.cumsum(self.counts)
         at = int(np.searchsorted(reached, max(q * self.n_known, 1)))
         return float(self.table.values[min(at, len(reached) - 1)])
 
     def counts_in_bins(
         self, *, edges: Sequence[float] | None = None, levels: Sequence[str] | None = None
-    ) -> Counts:
+    ) -> npt.NDArray[np.int64]:
         """Count the column in bins, so that two profiles can be compared in the same.
 
         Parameters
@@ -192,10 +220,10 @@ class ColumnProfile(Record):
         if not self.is_text:
             raise InvalidDataError(f"column {self.name!r} holds no text; pass edges")
         if self.sketch is None:
-            known = dict(zip(self.texts, self.counts, strict=True))
+            known = dict(zip(self.texts, self.counts.tolist(), strict=True))
             own = [known.get(level, 0) for level in levels]
         else:
-            own = self.sketch.counts_of(levels).tolist() if levels else []
+            own = self.sketch.counts_of(levels).tolist()
         others = max(self.n_known - sum(own), 0)
         return np.array([*own, others, self.n_missing], np.int64)
 
@@ -207,89 +235,31 @@ class ColumnProfile(Record):
         InvalidDataError
             If the parts are different columns, or of kinds that have no common one.
         """
-        if self.name != other.name:
-            raise InvalidDataError(f"{self.name!r} and {other.name!r} are different columns")
-        known = {part.kind for part in (self, other) if part.n_known}
-        kind = common_kind(self.name, known) if known else min(self.kind, other.kind)
-        limit = min(self.limit, other.limit)
-        n, n_missing = self.n + other.n, self.n_missing + other.n_missing
-        if kind in ("string", "category"):
-            return _merged_texts(self, other, kind, n, n_missing, limit)
-        return _merged_numbers(self, other, kind, n, n_missing, limit)
+        return ColumnProfile.of_counts(merged_columns([self.as_counts(), other.as_counts()]))
+
+    @classmethod
+    def of_counts(cls, counts: ColumnCounts) -> ColumnProfile:
+        """Return the profile that holds these counts."""
+        return cls(**vars(counts))
+
+    def as_counts(self) -> ColumnCounts:
+        """Return what was counted."""
+        return ColumnCounts(**{name: getattr(self, name) for name in ColumnProfile.model_fields})
 
     def readable(self, value: float) -> str:
         """Write a number of this column's unit for people."""
         return readable(value, self.kind)
 
-
-def number_profile(
-    name: str, kind: Kind, n: int, numbers: ValueCounts, limit: int
-) -> ColumnProfile:
-    """Build the profile of a column from the counts of its distinct numbers."""
-    values, counts, level = fitted(numbers.values, numbers.counts, kind, 0, limit)
-    some = numbers.values.size > 0
-    return ColumnProfile(
-        name=name, kind=kind, n=n, n_missing=n - numbers.n,
-        minimum=float(numbers.values[0]) if some else None,
-        maximum=float(numbers.values[-1]) if some else None,
-        level=level, values=tuple(values.tolist()), counts=tuple(counts.tolist()), limit=limit,
-    )  # fmt: skip
+    def _finite(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        if self.is_text or not self.n_known:
+            return np.zeros(0), np.zeros(0, np.int64)
+        finite = np.isfinite(self.table.values)
+        return self.table.values[finite], self.counts[finite]
 
 
-def text_profile(
-    name: str, kind: Kind, n: int, texts: list[str], counts: Counts, limit: int
-) -> ColumnProfile:
-    """Build the profile of a column from the counts of its distinct texts, in order."""
-    known = int(counts.sum())
-    often = np.flatnonzero(counts >= known * _FREQUENT_SHARE)
-    exact = len(texts) <= limit
-    return ColumnProfile(
-        name=name, kind=kind, n=n, n_missing=n - known,
-        texts=tuple(texts) if exact else (), counts=tuple(counts.tolist()) if exact else (),
-        frequent=tuple(texts[i] for i in often),
-        sketch=None if exact else TextSketch.of(texts, counts), limit=limit,
-    )  # fmt: skip
-
-
-def _merged_numbers(
-    one: ColumnProfile, other: ColumnProfile, kind: Kind, n: int, n_missing: int, limit: int
-) -> ColumnProfile:
-    values, counts, level = fitted(
-        np.array([*one.values, *other.values], np.float64),
-        np.array([*one.counts, *other.counts], np.int64),
-        kind, max(one.level, other.level), limit,
-    )  # fmt: skip
-    lows = [p.minimum for p in (one, other) if p.minimum is not None]
-    highs = [p.maximum for p in (one, other) if p.maximum is not None]
-    return ColumnProfile(
-        name=one.name, kind=kind, n=n, n_missing=n_missing,
-        minimum=min(lows, default=None), maximum=max(highs, default=None),
-        level=level, values=tuple(values.tolist()), counts=tuple(counts.tolist()), limit=limit,
-    )  # fmt: skip
-
-
-def _merged_texts(
-    one: ColumnProfile, other: ColumnProfile, kind: Kind, n: int, n_missing: int, limit: int
-) -> ColumnProfile:
-    frequent = tuple(sorted({*one.frequent, *other.frequent}))
-    merged = ColumnProfile(
-        name=one.name, kind=kind, n=n, n_missing=n_missing, frequent=frequent, limit=limit
-    )
-    if one.sketch is None and other.sketch is None:
-        pooled = dict(zip(one.texts, one.counts, strict=True))
-        for text, count in zip(other.texts, other.counts, strict=True):
-            pooled[text] = pooled.get(text, 0) + count
-        texts = tuple(sorted(pooled))
-        counts = tuple(pooled[text] for text in texts)
-        if len(texts) <= limit:
-            return merged.model_copy(update={"texts": texts, "counts": counts})
-        sketch = TextSketch.of(texts, np.array(counts, np.int64))
-    else:
-        sketch = _sketch(one) + _sketch(other)
-    return merged.model_copy(update={"sketch": sketch})
-
-
-def _sketch(part: ColumnProfile) -> TextSketch:
-    if part.sketch is not None:
-        return part.sketch
-    return TextSketch.of(part.texts, np.array(part.counts, np.int64))
+def _mean(values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> float:
+    """Return the mean without a sum that overflows, and not far from any value if all are near."""
+    scale = float(np.abs(values).max()) or 1.0
+    middle = values[values.size // 2] / scale
+    away = (counts * (values / scale - middle)).sum() / counts.sum()
+    return float(np.clip((middle + away) * scale, values[0], values[-1]))

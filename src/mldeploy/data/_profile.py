@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property, reduce
-from typing import Self, final
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 
-import numpy as np
 import polars as pl
 import pydantic
 
-from mldeploy._record import Record
-from mldeploy.data._column import kind_of
-from mldeploy.data._column_profile import (
-    MAX_DISTINCT,
-    ColumnProfile,
-    number_profile,
-    text_profile,
-)
+from mldeploy.data._column_counts import MAX_DISTINCT, TableCounts, merged_tables
+from mldeploy.data._column_profile import ColumnProfile
+from mldeploy.data._profile_arrays import ArrayRecord
 from mldeploy.data._profile_html import profile_html
-from mldeploy.errors import EmptyDataError, InvalidDataError, SchemaMismatchError
-from mldeploy.stats import ValueCounts
+from mldeploy.errors import EmptyDataError, InvalidDataError
 
-_N = "n of the value"
+if TYPE_CHECKING:
+    from mldeploy.data._scan_table import Profilable
+
+_DROPPED_IN_VERSION_1: Final = (0, 38, 41, 43, 45)
+_TEMPORAL: Final = ("datetime", "duration", "time")
 
 
 @final
-class Profile(Record):
+class Profile(ArrayRecord):
     """Counts of the values of every column of a table.
 
     Merging is commutative and associative: days merge into months, workers into a whole, and
     the result is that of the table read at once, except which texts of a column with more than
-    `limit` distinct ones are listed as frequent (those of every part are).
+    `limit` distinct ones are listed as frequent (those of every part are). As text it has the
+    same bytes on every machine.
+
+    Fields of a nested column are columns called ``a.b``. A list has a column ``a.length``, and
+    one ``a[]`` of all its elements together; of binary values the lengths are counted.
 
     Attributes
     ----------
@@ -39,6 +40,8 @@ class Profile(Record):
         Number of rows.
     columns : tuple of ColumnProfile
         One for each column, in order of names.
+    version : int
+        Of the form that it is written in; what version 1 wrote is read too.
 
     Examples
     --------
@@ -52,42 +55,70 @@ class Profile(Record):
 
     n_rows: int
     columns: tuple[ColumnProfile, ...]
+    version: Literal[2] = 2
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _read_version_1(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("version", 1) == 1 and "columns" in given:
+            columns = [_of_version_1(column) for column in given["columns"]]
+            return {**given, "version": 2, "columns": columns}
+        return given
 
     @pydantic.model_validator(mode="after")
     def _refuse_other_lengths(self) -> Self:
-        if odd := [c.name for c in self.columns if c.n != self.n_rows]:
+        if odd := [c.name for c in self.columns if c.n != self.n_rows and "[]" not in c.name]:
             raise InvalidDataError(f"columns {odd} have not the {self.n_rows} rows of the table")
         return self
 
     @classmethod
-    def of(cls, table: pl.DataFrame | pl.LazyFrame, *, limit: int = MAX_DISTINCT) -> Profile:
-        """Summarise a table in one query.
+    def of(
+        cls,
+        source: Profilable,
+        *,
+        limit: int = MAX_DISTINCT,
+        types: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
+        storage_options: Mapping[str, str] | None = None,
+        progress: bool = True,
+    ) -> Profile:
+        """Summarise a table of any size in one pass.
 
         Parameters
         ----------
-        table : polars.DataFrame or polars.LazyFrame
-            A frame as `to_polars` returns it.
+        source : frame, query, batches, path or result
+            A pandas or polars frame, a polars query, an Arrow table; an iterable of those, or a
+            `DataSource`, whose batches are read one by one; the result of a SQLAlchemy query; or
+            the path of Parquet, Arrow, CSV or NDJSON files: one, a folder, a glob, or an address
+            such as ``s3://bucket/*.parquet``.
         limit : int, default=65536
             Most distinct values of a column to count exactly.
+        types : mapping of str to polars type, optional
+            Types of columns of CSV and NDJSON files that cannot be told from the text.
+        storage_options : mapping of str to str, optional
+            Credentials and settings of the store that an address names, as polars has them.
+        progress : bool, default=True
+            Whether to show a bar, if it takes longer than a second.
 
         Returns
         -------
         Profile
-            The summary.
+            The summary of every row; there is none of a table that was read in part.
+
+        Raises
+        ------
+        InvalidDataError
+            If the source is no table, or a column has no kind that can be counted.
+        UnreadableFileError
+            If a file cannot be read to its end; it names the file, and the row if it is known.
+        SchemaMismatchError
+            If a file or batch has other columns, or other kinds in them.
         """
-        lazy = table.lazy()
-        schema = lazy.collect_schema()
-        queries = [
-            _countable(pl.col(name), dtype).value_counts(name=_N).implode().alias(name)
-            for name, dtype in schema.items()
-        ]
-        found = lazy.select(pl.len().alias(_N), *queries).collect()
-        n_rows = int(found[_N][0])
-        profiles = [
-            _profile_column(name, dtype, found[name][0], n_rows, limit)
-            for name, dtype in sorted(schema.items(), key=lambda item: item[0])
-        ]
-        return cls(n_rows=n_rows, columns=tuple(profiles))
+        from mldeploy.data._scan_table import count_table  # noqa: PLC0415 - loads pandas
+
+        counted = count_table(
+            source, limit=limit, types=types, storage_options=storage_options, progress=progress
+        )
+        return cls._of_counts(counted)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,12 +149,7 @@ class Profile(Record):
         InvalidDataError
             If a column has another kind in the other.
         """
-        if different := sorted(set(self.names) ^ set(other.names)):
-            raise SchemaMismatchError(missing=different)
-        return Profile(
-            n_rows=self.n_rows + other.n_rows,
-            columns=tuple(column.merge(other[column.name]) for column in self.columns),
-        )
+        return Profile.merge_all([self, other])
 
     @classmethod
     def merge_all(cls, parts: Iterable[Profile]) -> Profile:
@@ -141,41 +167,30 @@ class Profile(Record):
         SchemaMismatchError, InvalidDataError
             If two parts do not merge; see `merge`.
         """
-        profiles = iter(parts)
-        first = next(profiles, None)
-        if first is None:
+        profiles = [part.as_counts() for part in parts]
+        if not profiles:
             raise EmptyDataError("there is no profile to merge; pass at least one")
-        return reduce(Profile.merge, profiles, first)
+        return cls._of_counts(merged_tables(profiles))
+
+    @classmethod
+    def _of_counts(cls, table: TableCounts) -> Profile:
+        columns = tuple(ColumnProfile.of_counts(column) for column in table.columns)
+        return cls(n_rows=table.n_rows, columns=columns)
+
+    def as_counts(self) -> TableCounts:
+        """Return what was counted."""
+        columns = tuple(column.as_counts() for column in self.columns)
+        return TableCounts(n_rows=self.n_rows, columns=columns)
 
     def _repr_html_(self) -> str:
         return profile_html(self.n_rows, self.columns)
 
 
-def _countable(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Express a column as text, or as a number in the unit that its kind is profiled in."""
-    if dtype == pl.String or isinstance(dtype, pl.Enum):
-        return column.cast(pl.String)
-    if dtype.is_temporal() and dtype != pl.Date:
-        if dtype == pl.Time:
-            return (column.to_physical() // 1_000).cast(pl.Float64)
-        return column.dt.cast_time_unit("us").to_physical().cast(pl.Float64)
-    return column.to_physical().cast(pl.Float64).fill_nan(None) + 0.0
-
-
-def _profile_column(
-    name: str, dtype: pl.DataType, found: pl.Series, n_rows: int, limit: int
-) -> ColumnProfile:
-    kind = kind_of(dtype)
-    distinct, occurrences = found.struct.unnest().get_columns()
-    if kind in ("string", "category"):
-        table = pl.DataFrame([distinct.alias("text"), occurrences.alias("n")])
-        known = table.drop_nulls().sort("text")
-        counts = known["n"].to_numpy().astype(np.int64)
-        return text_profile(name, kind, n_rows, known["text"].to_list(), counts, limit)
-    values = distinct.to_numpy()
-    order = np.argsort(values, kind="stable")[: len(values) - np.isnan(values).sum()]
-    counts = occurrences.to_numpy().astype(np.int64)[order]
-    numbers = ValueCounts(
-        values=values[order], counts=counts, n_missing=n_rows - int(counts.sum())
-    )
-    return number_profile(name, kind, n_rows, numbers, limit)
+def _of_version_1(column: Any) -> Any:
+    """Return a column with its level as version 2 counts it."""
+    if not isinstance(column, dict) or not column.get("level"):
+        return column
+    level = int(column["level"])
+    if column.get("kind") in _TEMPORAL:
+        return {**column, "level": level + 1}
+    return {**column, "level": _DROPPED_IN_VERSION_1[min(level, 4)]}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import polars as pl
 
-from mldeploy.data._column_profile import MAX_DISTINCT
-from mldeploy.data._convert import to_polars
+from mldeploy.data._column_counts import MAX_DISTINCT
 from mldeploy.data._profile import Profile
 
 
@@ -33,4 +32,4 @@ def profile_part(table: pd.DataFrame | pl.DataFrame, *, limit: int = MAX_DISTINC
     >>> Profile.merge_all(map(profile_part, parts))["origin"].top()
     {'JFK': 2, 'LGA': 1}
     """
-    return Profile.of(to_polars(table), limit=limit)
+    return Profile.of(table, limit=limit, progress=False)
