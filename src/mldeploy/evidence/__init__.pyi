@@ -1,10 +1,12 @@
 from ._authority import Approval, Waiver
 from ._bar_chart import BarChart
 from ._chart import LineChart, Mark, Series
+from ._curve_chart import Curve, CurveChart
 from ._finding import Finding
 from ._format import figure
 from ._heat_map import HeatMap
 from ._html import Markup, escape, html_fragment, html_page, html_table, verdict_tag
+from ._parallel_chart import ParallelChart
 from ._report import Report
 from ._text import markdown_escape, markdown_table, text_table
 from ._verdict import Severity, Verdict
@@ -12,11 +14,14 @@ from ._verdict import Severity, Verdict
 __all__ = [
     "Approval",
     "BarChart",
+    "Curve",
+    "CurveChart",
     "Finding",
     "HeatMap",
     "LineChart",
     "Mark",
     "Markup",
+    "ParallelChart",
     "Report",
     "Series",
     "Severity",
