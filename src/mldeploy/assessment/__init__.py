@@ -4,6 +4,7 @@ from mldeploy.assessment._adequacy import AdequacyAssessor
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._change import ChangeAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor, overlap
+from mldeploy.assessment._expectations import ExpectationAssessor
 from mldeploy.assessment._leakage import LeakageAssessor
 from mldeploy.assessment._missing import MissingAssessor
 from mldeploy.assessment._schema import SchemaAssessor
@@ -16,6 +17,7 @@ __all__ = [
     "ChangeAssessor",
     "DataAssessor",
     "DuplicatesAssessor",
+    "ExpectationAssessor",
     "LeakageAssessor",
     "MissingAssessor",
     "SchemaAssessor",

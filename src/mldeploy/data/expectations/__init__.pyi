@@ -1,0 +1,30 @@
+from ._base import Expectation, Facts, Question
+from ._custom import Holds, Passes
+from ._distribution import LikeReference
+from ._figures import FigureInRange, Fresh, RowCount, SumInRange
+from ._keys import ForeignKey, Unique
+from ._rows import RowExpectation
+from ._suite import Expectations
+from ._vocabulary import InRange, InSet, Matches, Monotone, NotNull
+
+__all__ = [
+    "Expectation",
+    "Expectations",
+    "Facts",
+    "FigureInRange",
+    "ForeignKey",
+    "Fresh",
+    "Holds",
+    "InRange",
+    "InSet",
+    "LikeReference",
+    "Matches",
+    "Monotone",
+    "NotNull",
+    "Passes",
+    "Question",
+    "RowCount",
+    "RowExpectation",
+    "SumInRange",
+    "Unique",
+]
