@@ -82,6 +82,16 @@ class TrafficDeployment(Deployment):
         self._must_run()
         return self.traffic.predict(row, key=key, time=time)
 
+    def uncertain(self, answer: Answer) -> Answer:
+        """Return an answer of this deployment with the labels or numbers not ruled out.
+
+        Raises
+        ------
+        NotFoundError
+            If its version was registered without prediction sets or intervals.
+        """
+        return self.traffic.uncertain(answer)
+
     @override
     def predict_frame(
         self,

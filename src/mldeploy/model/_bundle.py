@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
@@ -20,15 +20,7 @@ from mldeploy.evidence import Finding, Report
 from mldeploy.model._compiled_files import FILES as COMPILED_FILES
 from mldeploy.model._compiled_files import REPORT as COMPILED_REPORT
 from mldeploy.model._compiled_files import read_compiled
-from mldeploy.model._golden import (
-    PLAIN_ROWS,
-    answers_to_frame,
-    answers_to_rows,
-    compare_golden,
-    golden_files,
-    read_golden,
-    read_plain,
-)
+from mldeploy.model._golden import compare_golden, golden_files, read_golden
 from mldeploy.model._manifest import (
     MANIFEST,
     BundleManifest,
@@ -40,7 +32,7 @@ from mldeploy.model._manifest import (
 from mldeploy.model._provenance import Provenance
 from mldeploy.model._signature import Signature
 from mldeploy.model.compiled._model import CompiledModel
-from mldeploy.problem import Problem, Routing
+from mldeploy.problem import Conformal, Problem, Routing
 
 if TYPE_CHECKING:
     from mldeploy.data import Dataset
@@ -195,6 +187,11 @@ class Bundle:
         return self._record("routing.json", Routing) if self._has("routing.json") else None
 
     @cached_property
+    def conformal(self) -> Conformal | None:
+        """Which answers cannot be ruled out."""
+        return self._record("conformal.json", Conformal) if self._has("conformal.json") else None
+
+    @cached_property
     def report(self) -> Report | None:
         """The evidence that was carried along."""
         return self._record("report.json", Report) if self._has("report.json") else None
@@ -228,6 +225,7 @@ class Bundle:
             provenance=self.provenance,
             problem=self.problem,
             routing=self.routing,
+            conformal=self.conformal,
             reference=self.reference,
         )
         model.__dict__["digest"] = self.model_digest
@@ -254,13 +252,14 @@ class Bundle:
                 raise IntegrityError(f"the compiled model in {self.directory} (it lacks {name})")
         report = self.compiled_report
         assert report is not None, "its file is there"
-        return read_compiled(
+        compiled = read_compiled(
             {name: self._read(name) for name in COMPILED_FILES},
             report,
             signature=self.signature,
             routing=self.routing,
             digest=self.model_digest,
         )
+        return replace(compiled, conformal=self.conformal)
 
     @cached_property
     def compiled_report(self) -> Report | None:
@@ -286,8 +285,6 @@ class Bundle:
     def check_golden(self, model: Model | CompiledModel) -> Finding:
         """Return whether a model answers the golden rows as it did when the bundle was written.
 
-        A compiled model is asked row by row, as a server asks it.
-
         Parameters
         ----------
         model : Model or CompiledModel
@@ -299,11 +296,9 @@ class Bundle:
             If the bundle was written without golden rows.
         """
         self._require_golden()
-        if isinstance(model, CompiledModel) and self._has(PLAIN_ROWS):
-            found = answers_to_rows(model, read_plain(self._read(PLAIN_ROWS)))
-        else:
-            found = answers_to_frame(model, self.golden_rows())
-        return compare_golden(found, self._read("golden_answers.json"))
+        return compare_golden(
+            model, self._read("golden.parquet"), self._read("golden_answers.json")
+        )
 
     def _require_golden(self) -> None:
         if not self.has_golden:
@@ -354,6 +349,8 @@ def _files_of(model: Model) -> dict[str, bytes]:
         files["reference.json"] = model.reference.to_json().encode()
     if model.routing is not None:
         files["routing.json"] = model.routing.to_json().encode()
+    if model.conformal is not None:
+        files["conformal.json"] = model.conformal.to_json().encode()
     return files
 
 

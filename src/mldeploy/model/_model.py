@@ -21,7 +21,7 @@ from mldeploy.model._html import model_html
 from mldeploy.model._labels import coded_truth, position_of
 from mldeploy.model._provenance import Provenance
 from mldeploy.model._signature import Signature
-from mldeploy.problem import Problem, Routing, ScoredRows, Task
+from mldeploy.problem import Conformal, Problem, Routing, ScoredRows, Task
 
 Array: TypeAlias = npt.NDArray[Any]
 Frame: TypeAlias = pd.DataFrame | pl.DataFrame | Dataset
@@ -47,6 +47,8 @@ class Model:
         The problem it answers.
     routing : Routing, optional
         Which answers stand by themselves; chosen on held-out rows.
+    conformal : Conformal, optional
+        Which answers cannot be ruled out; learnt on held-out rows.
     baselines : mapping of str to Model
         Simple models that were trained beside it, by name; not kept in a bundle.
     reference : Profile, optional
@@ -60,6 +62,7 @@ class Model:
     provenance: Provenance = field(repr=False)
     problem: Problem = field(repr=False)
     routing: Routing | None = None
+    conformal: Conformal | None = None
     baselines: Mapping[str, Model] = field(default_factory=dict, repr=False)
     reference: Profile | None = field(default=None, repr=False)
     trials: pd.DataFrame | None = field(default=None, repr=False)

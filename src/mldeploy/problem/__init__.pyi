@@ -1,5 +1,6 @@
 from ._autonomy import Advise, Automatic, Autonomy, ReviewUncertain
 from ._builtin import builtin_metrics, find_metric
+from ._conformal import Conformal
 from ._criterion import Criterion, Rival
 from ._judge import Judge, Rivals
 from ._measure import compare, measure, point_value
@@ -15,6 +16,7 @@ __all__ = [
     "Advise",
     "Automatic",
     "Autonomy",
+    "Conformal",
     "Criterion",
     "Direction",
     "Judge",

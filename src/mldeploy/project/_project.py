@@ -45,7 +45,7 @@ from mldeploy.serving import ParquetLog, PredictionSink
 from mldeploy.store import Damage, Store
 from mldeploy.tracking import Runs
 from mldeploy.training import EstimatorTrainer, Trainer
-from mldeploy.validation import Validator, default_validators, routing_from
+from mldeploy.validation import Validator, conformal_from, default_validators, routing_from
 
 Source: TypeAlias = pd.DataFrame | pl.DataFrame | pl.LazyFrame | Dataset | str | Path
 
@@ -244,7 +244,9 @@ class Project:
         PromotionError
             If the report is about another model or problem.
         """
-        routed = replace(model, routing=routing_from(report))
+        routed = replace(
+            model, routing=routing_from(report), conformal=conformal_from(report)
+        )
         with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
             bundle = Bundle.write(
                 Path(folder) / "bundle",

@@ -40,6 +40,10 @@ class Answer(Record):
         What the row is about.
     time : datetime
         When it was asked, in UTC.
+    prediction_set : tuple of bool, int or str, optional
+        The labels that cannot be ruled out; only where it was asked for.
+    interval : tuple of two floats, optional
+        The numbers that cannot be ruled out, from and to; only where it was asked for.
     """
 
     id: str
@@ -49,6 +53,8 @@ class Answer(Record):
     route: Route
     key: str | None
     time: datetime
+    prediction_set: tuple[bool | int | str, ...] | None = None
+    interval: tuple[float, float] | None = None
 
     def _repr_html_(self) -> str:
         facts = [
@@ -60,6 +66,10 @@ class Answer(Record):
             ("time", self.time.isoformat(timespec="seconds")),
             ("id", self.id),
         ]
+        if self.prediction_set is not None:
+            facts.insert(2, ("not ruled out", ", ".join(map(str, self.prediction_set))))
+        if self.interval is not None:
+            facts.insert(2, ("not ruled out", " to ".join(map(figure, self.interval))))
         return html_fragment(html_table(("Answer", ""), facts))
 
 
@@ -88,6 +98,8 @@ class Answered(NamedTuple):
             route=Route(self.route),
             key=self.key,
             time=_EPOCH + timedelta(microseconds=self.time),
+            prediction_set=None,
+            interval=None,
         )
 
 

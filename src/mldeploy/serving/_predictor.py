@@ -41,6 +41,7 @@ from mldeploy.serving._request import (
     times_of,
 )
 from mldeploy.serving._sink import PredictionSink
+from mldeploy.serving._uncertain import uncertain
 
 if TYPE_CHECKING:
     from mldeploy.model import Model
@@ -128,6 +129,7 @@ class Predictor:
         *,
         key: str | int | None = None,
         time: datetime | None = None,
+        with_uncertainty: bool = False,
     ) -> Answer:
         """Answer one row.
 
@@ -139,6 +141,8 @@ class Predictor:
             What the row is about, by which a label may be recorded later.
         time : datetime, optional
             When it was asked, with a zone; by default now.
+        with_uncertainty : bool, default=False
+            Whether to say which labels, or numbers, cannot be ruled out.
 
         Returns
         -------
@@ -154,8 +158,15 @@ class Predictor:
             If `time` has no zone, or `key` is neither text nor a whole number.
         PredictionFailedError
             If the model raised; that is logged.
+        NotFoundError
+            If uncertainty is asked for, and the model came without.
         """
-        return self.answered(row, key=key, time=time).answer()
+        answer = self.answered(row, key=key, time=time).answer()
+        return self.uncertain(answer) if with_uncertainty else answer
+
+    def uncertain(self, answer: Answer) -> Answer:
+        """Return an answer of this predictor with what cannot be ruled out beside it."""
+        return uncertain(answer, self.model)
 
     def answered(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mldeploy.errors import InvalidDataError, InvalidRowsError, MLDeployError
+from mldeploy.errors import InvalidDataError, InvalidRowsError, MLDeployError, NotFoundError
 from mldeploy.model import Signature
 from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._counts import Counter, Counts
@@ -159,6 +159,20 @@ class Traffic:
     ) -> Answer:
         """Answer one row; see `Predictor.predict`."""
         return self._one(key, lambda predictor: predictor.predict(row, key=key, time=time))
+
+    def uncertain(self, answer: Answer) -> Answer:
+        """Return an answer with what its version cannot rule out; see `Predictor.uncertain`.
+
+        Raises
+        ------
+        NotFoundError
+            If that version was registered without sets or intervals, or serves no more.
+        """
+        split = self._split
+        for predictor in (split.champion, split.candidate):
+            if predictor is not None and predictor.version == answer.version:
+                return predictor.uncertain(answer)
+        raise NotFoundError(f"version {answer.version} serves no more; ask again")
 
     def predict_values(
         self,

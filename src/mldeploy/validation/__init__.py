@@ -10,6 +10,7 @@ from mldeploy.validation._fit import FitValidator
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._suite import ValidatorSuite
+from mldeploy.validation._uncertainty import UncertaintyValidator, conformal_from
 
 __all__ = [
     "AutonomyValidator",
@@ -19,8 +20,10 @@ __all__ = [
     "FairnessValidator",
     "FitValidator",
     "SliceValidator",
+    "UncertaintyValidator",
     "Validator",
     "ValidatorSuite",
+    "conformal_from",
     "default_validators",
     "routing_from",
 ]

@@ -24,7 +24,7 @@ from mldeploy.model.compiled._link import Head, Score
 from mldeploy.model.compiled._pull_back import pulled_back
 from mldeploy.model.compiled._refuse import refuse
 from mldeploy.model.compiled._registry import run
-from mldeploy.problem import Routing
+from mldeploy.problem import Conformal, Routing
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -61,6 +61,8 @@ class CompiledModel:
         From those to the numbers that the answer is made of.
     head : Head
         The answer.
+    conformal : Conformal, optional
+        Which answers cannot be ruled out; as the original's.
     """
 
     signature: Signature
@@ -69,6 +71,7 @@ class CompiledModel:
     encoding: Encoding
     kernels: tuple[Kernel, ...]
     head: Head
+    conformal: Conformal | None = None
 
     def __post_init__(self) -> None:
         width = self.encoding.n_outputs

@@ -20,6 +20,7 @@ from mldeploy.serving.http._openapi_schemas import (
     a_list,
     an_object,
     answer_schema,
+    answers_at_leisure,
     answers_schema,
     columns_schema,
     example_of,
@@ -239,7 +240,7 @@ def _predict(number: int, model: Served) -> dict[str, Any]:
     keys = a_list(KEY) | {"type": ["array", "null"], "description": "One for each row."}
     explain = {} if model.explain is None else {"explain": _FLAG}
     asked = one_of(
-        row=an_object({"row": row}, key=KEY, **explain),
+        row=an_object({"row": row}, key=KEY, uncertainty=_FLAG, **explain),
         rows=an_object({"rows": a_list(row, minItems=1)}, keys=keys),
         columns=an_object({"columns": columns}, keys=keys),
     )
@@ -249,12 +250,7 @@ def _predict(number: int, model: Served) -> dict[str, Any]:
             one,
             an_object({"answers": a_list(one)}),
             an_object({"answers": _ref(f"Answers{number}")}),
-            an_object(
-                {
-                    **answer_schema(model.signature)["properties"],
-                    "explanation": _ref("Explanation"),
-                }
-            ),
+            *answers_at_leisure(model.signature, _ref("Explanation")),
         ]
     }
     answers = {

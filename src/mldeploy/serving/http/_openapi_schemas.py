@@ -132,6 +132,19 @@ def answer_schema(signature: Signature) -> JsonSchema:
     })  # fmt: skip
 
 
+def answers_at_leisure(signature: Signature, explanation: JsonSchema) -> list[JsonSchema]:
+    """Return the schemas of an answer that is explained, or that says what else may be true."""
+    answer = answer_schema(signature)["properties"]
+    if signature.classes:
+        labels = a_list({"enum": list(signature.classes)}, minItems=1)
+        doubt = {"prediction_set": labels | {"description": "Labels that are not ruled out."}}
+    else:
+        ends = a_list({"type": "number"}, minItems=2, maxItems=2)
+        doubt = {"interval": ends | {"description": "Numbers that are not ruled out."}}
+    why = {"explanation": explanation}
+    return [an_object({**answer, **more}) for more in (why, doubt, {**why, **doubt})]
+
+
 def answers_schema(signature: Signature) -> JsonSchema:
     """Return the schema of many answers as columns."""
     columns = {

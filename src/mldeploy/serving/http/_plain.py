@@ -12,6 +12,7 @@ from typing import Any, Final, final
 import msgspec
 import numpy as np
 
+from mldeploy.errors import NotFoundError
 from mldeploy.serving._answers import Answered, Answers
 from mldeploy.serving.http._arrow import file_of_frame, frame_of, stream_of_frame
 from mldeploy.serving.http._errors import BadRequest
@@ -94,7 +95,7 @@ class PlainProtocol:
         if len(forms) != 1:
             raise BadRequest(400, 'send an object with one of "row", "rows" and "columns"')
         form = forms[0]
-        members = ("key", "explain") if form == "row" else ("keys",)
+        members = ("key", "explain", "uncertainty") if form == "row" else ("keys",)
         if unknown := sorted(set(asked) - {form, *members}):
             told = f"there is no member {unknown[0][:80]!r} beside {form!r}; see {members[0]!r}"
             raise BadRequest(400, told)
@@ -115,13 +116,12 @@ class PlainProtocol:
         return respond(model, table, _by_columns, keys=keys)
 
     def _one(self, model: Served, asked: dict[str, Any]) -> Response | Awaitable[Response]:
-        row, key, explain = asked["row"], asked.get("key"), asked.get("explain", False)
+        row, key = asked["row"], asked.get("key")
         if not isinstance(row, dict):
             raise BadRequest(400, '"row" is no object')
-        if not isinstance(explain, bool):
-            raise BadRequest(400, '"explain" is neither true nor false')
-        if explain:
-            return _explained(model, row, key)
+        explain, doubt = (_flag(asked, name) for name in ("explain", "uncertainty"))
+        if explain or doubt:
+            return _at_leisure(model, row, key, explain=explain, doubt=doubt)
         if model.batcher is not None and not model.is_compiled:
             return _promised(model.batcher.predict(row, key=key))
         names = model.signature.inputs.names
@@ -185,9 +185,29 @@ async def _promised(answer: Awaitable[Answered]) -> Response:
     return _answer(await answer)
 
 
-async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Response:
-    """Answer a row, and say what each column contributed."""
-    if model.explain is None:
+def _flag(asked: Mapping[str, Any], name: str) -> bool:
+    value = asked.get(name, False)
+    if not isinstance(value, bool):
+        raise BadRequest(400, f'"{name}" is neither true nor false')
+    return value
+
+
+def _doubt(model: Served, one: Answered) -> dict[str, Any]:
+    """Return what cannot be ruled out beside an answer."""
+    try:
+        told = model.answering.uncertain(one.answer())
+    except NotFoundError as error:
+        raise BadRequest(400, str(error)) from error
+    if told.prediction_set is not None:
+        return {"prediction_set": list(told.prediction_set)}
+    return {"interval": None if told.interval is None else list(told.interval)}
+
+
+async def _at_leisure(
+    model: Served, row: Mapping[str, Any], key: Any, *, explain: bool, doubt: bool
+) -> Response:
+    """Answer a row, and say what each column contributed, and what cannot be ruled out."""
+    if explain and model.explain is None:
         raise BadRequest(400, "this model explains nothing; its bundle has no golden rows")
     loop = asyncio.get_running_loop()
     if model.batcher is not None and not model.is_compiled:
@@ -196,9 +216,13 @@ async def _explained(model: Served, row: Mapping[str, Any], key: Any) -> Respons
         work = partial(model.answering.predict_frame, [row], keys=[key])
         one = (await loop.run_in_executor(None, work)).answered(0)
     _refuse_infinite(one)
-    explanation = await loop.run_in_executor(None, model.explain, row)
     body = msgspec.structs.asdict(_body(one))
-    return Response(body=encode({**body, "explanation": explanation.model_dump(mode="json")}))
+    if doubt:
+        body |= _doubt(model, one)
+    if explain and model.explain is not None:
+        explanation = await loop.run_in_executor(None, model.explain, row)
+        body["explanation"] = explanation.model_dump(mode="json")
+    return Response(body=encode(body))
 
 
 def _listed(answers: Answers) -> Response:

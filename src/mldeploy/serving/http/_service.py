@@ -9,7 +9,7 @@ from typing import Any, Protocol, final
 
 from mldeploy.errors import MLDeployError, NotFoundError
 from mldeploy.model import Signature
-from mldeploy.serving._answers import Answered, Answers
+from mldeploy.serving._answers import Answer, Answered, Answers
 from mldeploy.serving._batcher import Batcher
 from mldeploy.serving._counts import Counts
 from mldeploy.serving._explanation import Explanation
@@ -60,6 +60,10 @@ class Answering(Protocol):
 
     def predict_each(self, asked: Sequence[Asked]) -> list[Answered | MLDeployError]:
         """Answer rows of different callers."""
+        ...
+
+    def uncertain(self, answer: Answer) -> Answer:
+        """Return an answer with what cannot be ruled out beside it."""
         ...
 
 
