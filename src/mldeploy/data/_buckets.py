@@ -59,7 +59,7 @@ def pooled(keys: Floats, counts: Counts) -> tuple[Floats, Counts]:
     """Return distinct keys in increasing order with their summed counts."""
     if not keys.size:
         return keys, counts
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     keys, counts = keys[order], counts[order]
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     return keys[starts], np.add.reduceat(counts, starts)
@@ -111,9 +111,9 @@ def readable(value: float, kind: Kind) -> str:
     """Write a number in the unit of its kind for people."""
     match kind:
         case "datetime":
-            return f"{_EPOCH + timedelta(microseconds=value):%Y-%m-%d %H:%M}"
+            return _moment(value).isoformat(" ", "minutes")
         case "date":
-            return f"{_EPOCH + timedelta(days=value):%Y-%m-%d}"
+            return _moment(value * 86_400 * _SECOND).date().isoformat()
         case "duration" | "time":
             return str(timedelta(microseconds=value))
         case "boolean":
@@ -121,3 +121,11 @@ def readable(value: float, kind: Kind) -> str:
         case _:
             whole = abs(value) < 1e15 and value == int(value)
             return f"{value:,.0f}" if whole else f"{value:.6g}"
+
+
+def _moment(microseconds: float) -> datetime:
+    """Return a moment without its zone, or the first or last that has a name."""
+    try:
+        return (_EPOCH + timedelta(microseconds=microseconds)).replace(tzinfo=None)
+    except OverflowError:
+        return datetime.max if microseconds > 0 else datetime.min  # noqa: DTZ901 - UTC as shown

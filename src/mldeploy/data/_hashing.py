@@ -33,7 +33,7 @@ def hashes_of_whole_numbers(values: npt.NDArray[np.int64] | npt.NDArray[np.uint6
     """Hash whole numbers like the same number as a float, and those that no float holds apart."""
     floats = values.astype(np.float64)
     hashes = hashes_of_numbers(floats)
-    large = np.abs(floats) > 2.0**53
+    large = np.abs(floats) >= 2.0**53
     if large.any():
         low = values[large].astype(np.uint64) & np.uint64(0x7FF)
         rounded = np.array([int(v) & 0x7FF for v in floats[large].tolist()], np.uint64)

@@ -16,7 +16,13 @@ import polars as pl
 from mldeploy.data._column_counts import TableCounts, merged_tables
 from mldeploy.data._scan import Batch, count
 from mldeploy.data._scan_source import Scan, batch_rows
-from mldeploy.data._scan_text_files import first_fault, text_error, widened
+from mldeploy.data._scan_text_files import (
+    csv_header,
+    first_fault,
+    require_unique,
+    text_error,
+    widened,
+)
 from mldeploy.errors import InvalidDataError, SchemaMismatchError, UnreadableFileError
 
 Types: TypeAlias = Mapping[str, pl.DataType | type[pl.DataType]]
@@ -133,13 +139,25 @@ def count_files(pattern: str, opening: Opening, *, limit: int, progress: bool) -
 def _require_same_columns(paths: Sequence[str], opening: Opening) -> None:
     first: pl.Schema | None = None
     for path in paths:
-        with reading(path):
-            schema = opening.scan(path).collect_schema()
+        schema = _schema(path, opening)
         first = schema if first is None else first
         if lacking := [name for name in first if name not in schema]:
             raise SchemaMismatchError(missing=lacking, path=path)
         if more := [name for name in schema if name not in first]:
             raise SchemaMismatchError(missing=more, path=paths[0])
+
+
+def _schema(path: str, opening: Opening) -> pl.Schema:
+    kind = format_of(path)
+    try:
+        with reading(path):
+            if kind == "csv" and not is_remote(path):
+                require_unique(path, csv_header(path))
+            return opening.scan(path).collect_schema()
+    except UnreadableFileError as error:
+        if kind not in ("csv", "ndjson") or is_remote(path) or error.row is not None:
+            raise
+        raise text_error(path, first_fault(path, kind, str(error.__cause__)), error) from error
 
 
 def _binary(paths: Sequence[str], opening: Opening) -> Scan:

@@ -58,7 +58,7 @@ class NumberCounter:
         low, high = numbers.min(), numbers.max()
         self._minimum = min(self._minimum, float(low))
         self._maximum = max(self._maximum, float(high))
-        if not self._level and self.kind == "integer" and numbers.dtype.kind != "f":
+        if not self._level and self.kind == "integer":
             self._coarsen_if_rounded(numbers, int(low), int(high))
         if self._level:
             self._add_to_buckets(numbers)
@@ -69,7 +69,8 @@ class NumberCounter:
         self._keys.append(values)
         self._counts.append(counts)
         self._n_pending += values.size
-        if self._n_pending > 2 * self._limit + _DENSE:
+        is_new = not self._level and values.size > self._limit
+        if is_new or self._n_pending > 2 * self._limit + 2 * _DENSE:
             self._settle()
 
     def _settle(self) -> None:
@@ -86,7 +87,8 @@ class NumberCounter:
         if max(abs(low), abs(high)) <= _LARGEST_WHOLE:
             return
         large = np.unique(numbers[(numbers > _LARGEST_WHOLE) | (numbers < -_LARGEST_WHOLE)])
-        if any(int(float(number)) != number for number in large.tolist()):
+        rounded = large.dtype.kind == "f"
+        if rounded or any(int(float(number)) != number for number in large.tolist()):
             self._settle()
             self._level = max(self._level, 1)
             self._sample = self._sample or sample_of(self._keys[0], self._counts[0])
@@ -130,13 +132,23 @@ def _physical(column: pl.Series) -> Numbers:
     elif dtype == pl.Time:
         column = column.to_physical() // 1_000
     elif dtype == pl.Date:
-        column = column.to_physical()
+        column = column.to_physical().cast(pl.Int64)
     elif dtype.is_temporal():
         column = column.dt.cast_time_unit("us").to_physical()
-    elif dtype.is_decimal() or dtype in (pl.Null, pl.Int128) or dtype.is_float():
+    elif dtype.is_integer() and dtype not in (pl.Int64, pl.UInt64):
+        column = _as_64_bits(column)
+    elif not dtype.is_integer():
         column = column.cast(pl.Float64)
     numbers: Numbers = column.to_numpy()
     return numbers
+
+
+def _as_64_bits(column: pl.Series) -> pl.Series:
+    """Return whole numbers in 64 bits, or as doubles if one is larger."""
+    try:
+        return column.cast(pl.Int64)
+    except pl.exceptions.InvalidOperationError:
+        return column.cast(pl.Float64)
 
 
 def _distinct(numbers: Numbers, low: np.generic, high: np.generic) -> tuple[Floats, Counts]:
@@ -161,7 +173,7 @@ def _counted(numbers: Numbers) -> tuple[Numbers, Counts]:
     low, span = numbers.min(), int(numbers.max()) - int(numbers.min())
     if span >= _DENSE:
         return _hashed(numbers)
-    occurrences = np.bincount((numbers - low).astype(np.intp))
+    occurrences = np.bincount((numbers - low).astype(np.intp, copy=False))
     found = np.flatnonzero(occurrences)
     return found.astype(numbers.dtype) + low, occurrences[found]
 

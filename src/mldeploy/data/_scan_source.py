@@ -128,7 +128,8 @@ def lazy_batches(query: pl.LazyFrame, of: str, *, n_rows: int | None = None) -> 
     except pl.exceptions.DuplicateError as error:
         raise InvalidDataError(f"{of} yields two columns of one name: {error}") from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InvalidDataError(f"{of} cannot be read as a table: {error}") from error
+        said = str(error).partition("\n")[0]
+        raise InvalidDataError(f"{of} cannot be read as a table: {said}") from error
 
 
 def _slices(frame: pl.DataFrame) -> Iterator[Batch]:

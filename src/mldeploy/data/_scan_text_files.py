@@ -6,6 +6,7 @@ import codecs
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
@@ -33,6 +34,19 @@ class Fault:
     column: str | None = None
 
 
+def csv_header(path: str) -> list[str]:
+    """Return the names in the first line of a CSV file."""
+    first = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False)
+    return [str(name) for name in first.row(0)] if first.height else []
+
+
+def require_unique(path: str, names: list[str]) -> None:
+    """Refuse a header in which a name occurs twice."""
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        why = f"its header has {', '.join(map(repr, twice))} more than once; rename the columns"
+        raise UnreadableFileError(path, why)
+
+
 def text_error(path: str, fault: Fault | None, error: UnreadableFileError) -> UnreadableFileError:
     """Return the error that names the row, or the given one if the row is not known."""
     if fault is None:
@@ -54,7 +68,10 @@ def widened(said: str, types: Types) -> dict[str, pl.DataType | type[pl.DataType
 
 def first_fault(path: str, kind: str, said: str) -> Fault | None:
     """Look for the first row of a local file that cannot be read; None if none is found."""
-    fault = _no_utf8(path)
+    try:
+        fault = _no_utf8(path)
+    except OSError:
+        return None
     if fault is not None:
         return fault
     if kind == "ndjson":
