@@ -12,8 +12,8 @@ from mldeploy.errors import NotMeasurableError
 from mldeploy.evidence import Finding, Severity, Verdict, figure
 from mldeploy.problem._criterion import Criterion, Rival
 from mldeploy.problem._fairness import group_gap
-from mldeploy.problem._measure import compare, measure
-from mldeploy.problem._metric import MetricKind
+from mldeploy.problem._measure import compare, measure, point_value
+from mldeploy.problem._metric import Metric, MetricKind
 from mldeploy.problem._rows import ScoredRows
 from mldeploy.stats import Comparison, Estimate, Interval, holm_confidence, rows_needed
 
@@ -165,22 +165,17 @@ class Judge:
                 criterion, "no baseline was trained; pass baselines to the trainer", name, label
             )
         try:
-            found = {
-                who: compare(
-                    criterion.metric,
-                    rows,
-                    theirs,
-                    confidence=confidence,
-                    random_state=self.random_state,
-                )
-                for who, theirs in rivals.items()
-            }
+            strongest = _strongest(criterion.metric, rivals)
+            found = compare(
+                criterion.metric,
+                rows,
+                rivals[strongest],
+                confidence=confidence,
+                random_state=self.random_state,
+            )
         except NotMeasurableError as error:
             return self._unknown(criterion, str(error), name, label)
-        strongest = min(found, key=lambda who: found[who].difference)
-        return self._compared(
-            criterion, found[strongest], f"the {kind} ({strongest})", label, name
-        )
+        return self._compared(criterion, found, f"the {kind} ({strongest})", label, name)
 
     def _compared(
         self,
@@ -251,6 +246,14 @@ _OUTCOME = {
     Verdict.FAIL: "It does not hold",
     Verdict.INSUFFICIENT: "It cannot be told yet",
 }
+
+
+def _strongest(metric: Metric, rivals: Mapping[str, ScoredRows]) -> str:
+    """Return the rival that does best, so that only this one is compared at length."""
+    if len(rivals) == 1:
+        return next(iter(rivals))
+    sign = 1 if metric.higher_is_better else -1
+    return max(rivals, key=lambda who: sign * point_value(metric, rivals[who]))
 
 
 def _parts(criterion: Criterion, rows: ScoredRows) -> dict[str, Any]:
