@@ -30,8 +30,13 @@ $(VENV)/.example: $(VENV)/.pip pyproject.toml requirements.lock
 	$(INSTALL) --editable . --group examples
 	@touch $@
 
+# Every extra but the engines, which are large: `.venv-engines` has them.
+EXTRAS = $$($(BIN)/python -c 'import tomllib; from pathlib import Path; \
+	extras = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]; \
+	print(*sorted(set(extras) - {"all", "dask", "ray", "spark"}), sep=",")')
+
 $(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
-	$(INSTALL) --editable ".[all]" --group dev --group examples
+	$(INSTALL) --editable ".[$(EXTRAS)]" --group dev --group examples
 	@touch $@ $(VENV)/.example
 
 # Clients that others wrote, in an environment of their own: they contradict ours, and each other.
@@ -40,6 +45,13 @@ $(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
 	.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet uv
 	.venv-clients/bin/uv pip install --quiet --python .venv-clients/bin/python --requirement $< || \
 		.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
+.venv-engines/.done: tests/integrations/requirements.txt pyproject.toml requirements.lock $(VENV)/.pip
+	$(PYTHON) -m venv .venv-engines
+	.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet uv
+	.venv-engines/bin/uv pip install --quiet --python .venv-engines/bin/python \
+		--constraint requirements.lock --editable ".[dask,ray,spark,testing]" --requirement $<
 	@touch $@
 
 # Debian's promtool, where there is a Debian; its test says so where there is none.
@@ -60,7 +72,7 @@ example: $(VENV)/.example
 # Two processes that leave each other a core: OpenMP's threads would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
-test: $(VENV)/.dev .venv-clients/.done $(VENV)/.tools $(VENV)/.tables
+test: $(VENV)/.dev .venv-clients/.done .venv-engines/.done $(VENV)/.tools $(VENV)/.tables
 	$(PYTEST) $(COVERAGE) $(ARGS)
 
 test-fast: $(VENV)/.dev
@@ -106,5 +118,5 @@ changelog: $(VENV)/.pip
 	$(BIN)/towncrier build --yes --version "$(VERSION)"
 
 clean:
-	rm -rf $(VENV) .venv-clients build dist docs/_build docs/reference/generated .coverage .coverage.* \
+	rm -rf $(VENV) .venv-clients .venv-engines build dist docs/_build docs/reference/generated .coverage .coverage.* \
 		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

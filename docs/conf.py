@@ -39,6 +39,7 @@ logging.getLogger("sphinx.sphinx.directives.other").addFilter(
 html_theme = "furo"
 html_title = "mldeploy"
 
+autodoc_mock_imports = ["dask", "pyspark", "ray"]  # large, and not what the pages are about
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autosummary_context = {

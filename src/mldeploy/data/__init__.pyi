@@ -8,7 +8,7 @@ from ._data_report import DataReport
 from ._data_source import DataSource, Position, SupportsIncrements, SupportsParts
 from ._dataset import Dataset
 from ._drift_report import DriftReport
-from ._engine import Engine, LocalEngine, Reduction
+from ._engine import Engine, LocalEngine, Reduction, merge_in_pairs
 from ._engine_reductions import (
     Fingerprint,
     FingerprintReduction,
@@ -67,6 +67,7 @@ __all__ = [
     "default_split",
     "fingerprint_of",
     "fingerprint_source",
+    "merge_in_pairs",
     "profile_part",
     "profile_source",
     "reduce_source",

@@ -109,3 +109,32 @@ class LocalEngine:
             finally:
                 for future in waiting:
                     future.cancel()
+
+
+def merge_in_pairs(results: Sequence[T], merge: Callable[[T, T], T]) -> T:
+    """Merge neighbours, then their results, until one is left.
+
+    On a cluster each merge is then near what it merges, and none waits for all others.
+
+    Parameters
+    ----------
+    results : sequence
+        At least one, such as the futures of an engine.
+    merge : callable
+        Returns what two come to, or the future of it.
+
+    Returns
+    -------
+    object
+        What all come to, merged in their order.
+
+    Examples
+    --------
+    >>> merge_in_pairs(["a", "b", "c"], lambda one, other: f"({one}{other})")
+    '((ab)c)'
+    """
+    left = list(results)
+    while len(left) > 1:
+        merged = [merge(one, other) for one, other in zip(left[::2], left[1::2], strict=False)]
+        left = merged + left[len(merged) * 2 :]
+    return left[0]
