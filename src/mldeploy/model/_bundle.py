@@ -20,7 +20,15 @@ from mldeploy.evidence import Finding, Report
 from mldeploy.model._compiled_files import FILES as COMPILED_FILES
 from mldeploy.model._compiled_files import REPORT as COMPILED_REPORT
 from mldeploy.model._compiled_files import read_compiled
-from mldeploy.model._golden import compare_golden, golden_files, read_golden
+from mldeploy.model._golden import (
+    PLAIN_ROWS,
+    answers_to_frame,
+    answers_to_rows,
+    compare_golden,
+    golden_files,
+    read_golden,
+    read_plain,
+)
 from mldeploy.model._manifest import (
     MANIFEST,
     BundleManifest,
@@ -285,6 +293,8 @@ class Bundle:
     def check_golden(self, model: Model | CompiledModel) -> Finding:
         """Return whether a model answers the golden rows as it did when the bundle was written.
 
+        A compiled model is asked row by row, as a server asks it.
+
         Parameters
         ----------
         model : Model or CompiledModel
@@ -296,9 +306,11 @@ class Bundle:
             If the bundle was written without golden rows.
         """
         self._require_golden()
-        return compare_golden(
-            model, self._read("golden.parquet"), self._read("golden_answers.json")
-        )
+        if isinstance(model, CompiledModel) and self._has(PLAIN_ROWS):
+            found = answers_to_rows(model, read_plain(self._read(PLAIN_ROWS)))
+        else:
+            found = answers_to_frame(model, self.golden_rows())
+        return compare_golden(found, self._read("golden_answers.json"))
 
     def _require_golden(self) -> None:
         if not self.has_golden:
