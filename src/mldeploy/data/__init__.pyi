@@ -25,6 +25,7 @@ from ._named_change import Change
 from ._profile import Profile
 from ._profile_part import profile_part
 from ._roles import Roles
+from ._row_digests import row_digests
 from ._schema import Schema
 from ._sources import FrameSource, QuerySource, rows_of, source_of
 from ._split import GroupSplit, Partition, RandomSplit, Split, TimeSplit, default_split
@@ -72,6 +73,7 @@ __all__ = [
     "profile_source",
     "reduce_source",
     "require_roles",
+    "row_digests",
     "rows_of",
     "source_of",
     "to_pandas",

@@ -15,7 +15,14 @@ from mldeploy.problem._fairness import group_gap
 from mldeploy.problem._measure import compare, measure, point_value
 from mldeploy.problem._metric import Metric, MetricKind
 from mldeploy.problem._rows import ScoredRows
-from mldeploy.stats import Comparison, Estimate, Interval, holm_confidence, rows_needed
+from mldeploy.stats import (
+    Comparison,
+    Estimate,
+    Interval,
+    holm_confidence,
+    looks_confidence,
+    rows_needed,
+)
 
 Rivals = Mapping[Rival, Mapping[str, ScoredRows]]
 _MEASURED_ELSEWHERE = (MetricKind.DATA, MetricKind.RESOURCE)
@@ -35,6 +42,9 @@ class Judge:
         the strongest counts.
     random_state : int
         Seed of the bootstrap.
+    n_looks : int
+        The how-manieth model it is that these rows judge: intervals allow for the ones before,
+        see `mldeploy.stats.looks_confidence`. Latencies are measured anew, and do not.
 
     Examples
     --------
@@ -49,6 +59,7 @@ class Judge:
     check: str
     rivals: Rivals = field(default_factory=dict)
     random_state: int = 0
+    n_looks: int = 1
 
     def judge(self, criterion: Criterion, rows: ScoredRows) -> Iterator[Finding]:
         """Yield one finding for each bound and part; none for metrics not measured on rows.
@@ -70,7 +81,9 @@ class Judge:
             yield from self._judge_gaps(criterion, asked)
             return
         parts = _parts(criterion, asked)
-        confidence = holm_confidence(max(len(parts), 1), criterion.confidence)
+        confidence = self._level(
+            criterion, holm_confidence(max(len(parts), 1), criterion.confidence)
+        )
         if criterion.slices and not parts:
             yield self._unknown(criterion, "no rows fall into any of its slices", None)
         for name, mask in parts.items():
@@ -116,6 +129,10 @@ class Judge:
             criterion=criterion.digest,
             details={"method": estimate.method},
         )
+
+    def _level(self, criterion: Criterion, confidence: float) -> float:
+        timed = criterion.metric.kind is MetricKind.LATENCY
+        return confidence if timed else looks_confidence(self.n_looks, confidence)
 
     def _judge_part(
         self,
@@ -220,7 +237,8 @@ class Judge:
         for cut in criterion.slices:
             groups = {name: rows.take(mask) for name, mask in cut.parts(rows.columns)}
             try:
-                gap = group_gap(criterion.metric, groups, confidence=criterion.confidence)
+                confidence = self._level(criterion, criterion.confidence)
+                gap = group_gap(criterion.metric, groups, confidence=confidence)
             except NotMeasurableError as error:
                 yield self._unknown(criterion, str(error), cut.column)
             else:

@@ -32,6 +32,7 @@ from ._history import (
 from ._intervals import mean_interval, quantile_interval, rule_of_three, wilson
 from ._late_labels import ReportingDelay, matured, reporting_delay, reporting_weights
 from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learning_curve
+from ._many_looks import looks_confidence, worth_after_looks
 from ._multiplicity import holm, holm_confidence
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
 from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
@@ -112,6 +113,7 @@ __all__ = [
     "learn_then_test",
     "leave_one_out_distances",
     "level_counts",
+    "looks_confidence",
     "matured",
     "mcnemar_midp",
     "mean_interval",
@@ -146,4 +148,5 @@ __all__ = [
     "wasserstein_1d",
     "weighted_mean",
     "wilson",
+    "worth_after_looks",
 ]

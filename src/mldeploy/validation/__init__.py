@@ -7,6 +7,7 @@ from mldeploy.validation._defaults import default_validators
 from mldeploy.validation._fairness import FairnessValidator
 from mldeploy.validation._fairness_terms import Fairness
 from mldeploy.validation._fit import FitValidator
+from mldeploy.validation._looks import SupportsLooks
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._suite import ValidatorSuite
@@ -20,6 +21,7 @@ __all__ = [
     "FairnessValidator",
     "FitValidator",
     "SliceValidator",
+    "SupportsLooks",
     "UncertaintyValidator",
     "Validator",
     "ValidatorSuite",

@@ -19,6 +19,7 @@ from mldeploy.model import Model, SkopsFormat
 from mldeploy.problem import Criterion, Judge, MetricKind, Problem, ScoredRows
 from mldeploy.stats import Estimate, Interval
 from mldeploy.validation._base import Validator
+from mldeploy.validation._looks import must_be_a_look
 from mldeploy.validation._rivals import rivals_of
 
 _OF_PROBABILITIES = frozenset(
@@ -42,14 +43,23 @@ class CriteriaValidator(Validator):
         times as many as the tail is rare: 400 for the 99th percentile, 100 at least.
     random_state : int
         Seed of the bootstrap and of the choice of those rows.
+    n_looks : int
+        The how-manieth model it is that these rows judge; a project counts, see
+        `mldeploy.stats.looks_confidence`.
     """
 
     n_latency_rows: int | None = None
     random_state: int = 0
+    n_looks: int = 1
 
     def __post_init__(self) -> None:
+        must_be_a_look(self.n_looks)
         if self.n_latency_rows is not None and self.n_latency_rows < 100:
             raise ValueError(f"{self.n_latency_rows=} cannot tell a tail; time at least 100 rows")
+
+    def after_looks(self, n_looks: int) -> CriteriaValidator:
+        """Return the same validator for the `n_looks`-th model that these rows judge."""
+        return replace(self, n_looks=n_looks)
 
     @override
     def _validate(
@@ -63,6 +73,7 @@ class CriteriaValidator(Validator):
             check=check,
             rivals=rivals_of(model, dataset, champion=champion, columns=columns),
             random_state=self.random_state,
+            n_looks=self.n_looks,
         )
         timed: ScoredRows | None = None
         for criterion in tqdm(problem.criteria, desc="criteria", delay=1, leave=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from typing_extensions import override
@@ -20,6 +20,7 @@ from mldeploy.problem import (
     ScoredRows,
 )
 from mldeploy.validation._base import Validator
+from mldeploy.validation._looks import must_be_a_look
 
 
 def rivals_of(
@@ -51,10 +52,20 @@ class BaselineValidator(Validator):
         Two-sided confidence of the intervals.
     random_state : int
         Seed of the bootstrap.
+    n_looks : int
+        As of `CriteriaValidator`.
     """
 
     confidence: float = 0.95
     random_state: int = 0
+    n_looks: int = 1
+
+    def __post_init__(self) -> None:
+        must_be_a_look(self.n_looks)
+
+    def after_looks(self, n_looks: int) -> BaselineValidator:
+        """Return the same validator for the `n_looks`-th model that these rows judge."""
+        return replace(self, n_looks=n_looks)
 
     @override
     def _validate(
@@ -64,6 +75,7 @@ class BaselineValidator(Validator):
             check=type(self).__name__,
             rivals=rivals_of(model, dataset, champion=champion),
             random_state=self.random_state,
+            n_looks=self.n_looks,
         )
         rows = model.scored_rows(dataset)
         for criterion in self._comparisons(problem, has_champion=champion is not None):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from typing_extensions import override
 
-from mldeploy.data import Dataset
+from mldeploy.data import Dataset, row_digests
 from mldeploy.evidence import Finding, Severity, Verdict, figure
 from mldeploy.model import Model
 from mldeploy.problem import Metric, MetricKind, Needs, Problem, ScoredRows, find_metric
@@ -57,15 +56,15 @@ class SliceValidator(Validator):
     max_suspects : int
         Slices that are tested on the second half at most.
     max_rows : int
-        Rows that are looked at, drawn at random if there are more.
-    random_state : int
-        Seed of the halves and of that draw.
+        Rows that are looked at, drawn by their digests if there are more.
 
     Notes
     -----
     Without the second half 52 % of models without bad slices got one. Tested by Fisher's
     exact test, or by a t-test of units where rows carry weights, units or amounts, with Holm's
-    correction; half of `alpha` goes to the sensitive columns, if there are any.
+    correction; half of `alpha` goes to the sensitive columns, if there are any. Rows, or whole
+    units, are dealt to the halves by the digests of their values: the halves of a table are
+    made once, and there is no seed to try until they please.
 
     Examples
     --------
@@ -80,7 +79,6 @@ class SliceValidator(Validator):
     min_rows: int = 50
     max_suspects: int = 5
     max_rows: int = 100_000
-    random_state: int = 0
 
     def __post_init__(self) -> None:
         if self.gap is not None and self.gap <= 0:
@@ -102,11 +100,10 @@ class SliceValidator(Validator):
     def _validate(
         self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
     ) -> Iterator[Finding]:
-        rng = np.random.default_rng(self.random_state)
+        digests = row_digests(dataset.polars())
         if len(dataset) > self.max_rows:
-            dataset = dataset.take(
-                np.sort(rng.choice(len(dataset), size=self.max_rows, replace=False))
-            )
+            drawn = np.sort(np.argsort(digests, kind="stable")[: self.max_rows])
+            dataset, digests = dataset.take(drawn), digests[drawn]
         rows = model.scored_rows(dataset)
         metric = _metric_of(problem, model, rows)
         units = None if rows.unit is None else pd.factorize(rows.unit, use_na_sentinel=False)[0]
@@ -121,7 +118,8 @@ class SliceValidator(Validator):
         alpha = self.alpha / 2 if declared else self.alpha
         everyone = np.ones(len(outcomes), bool)
         yield from self._tested(task, declared, everyone, alpha=alpha)
-        yield from self._searched(task, dataset, problem, alpha=alpha, rng=rng)
+        first = _half(outcomes, digests)
+        yield from self._searched(task, dataset, problem, alpha=alpha, first=first)
 
     def _gap(self, metric: Metric, outcomes: Outcomes) -> float:
         if self.gap is not None:
@@ -140,10 +138,9 @@ class SliceValidator(Validator):
         problem: Problem,
         *,
         alpha: float,
-        rng: np.random.Generator,
+        first: npt.NDArray[np.bool_],
     ) -> Iterator[Finding]:
         cuts = self._cuts(dataset, problem)
-        first = _half(task.outcomes, rng)
         counted = np.zeros(len(task.outcomes), bool)
         counted[task.counted] = True
         suspects = search(
@@ -170,7 +167,14 @@ class SliceValidator(Validator):
             ),
             estimate=float(suspects.n_searched),
             n=len(task.counted),
-            details={"suspects": len(suspects.cells), "confirmed": len(found)},
+            details={
+                "suspects": len(suspects.cells),
+                "confirmed": len(found),
+                "searched_rows": int(first.sum()),
+                "split": "by the digest of each row"
+                if task.outcomes.units is None
+                else "by the digest of each unit's first row",
+            },
         )
 
     def _cuts(self, dataset: Dataset, problem: Problem) -> list[Cut]:
@@ -270,14 +274,13 @@ def _metric_of(problem: Problem, model: Model, rows: ScoredRows) -> Metric:
     return find_metric(name)
 
 
-def _half(outcomes: Outcomes, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _half(outcomes: Outcomes, digests: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     """Return which rows are in the first half; rows of one unit stay together."""
-    if outcomes.units is None:
-        n = len(outcomes)
-        return np.asarray(rng.permutation(n) < n // 2)
-    n = int(outcomes.units.max()) + 1
-    chosen: npt.NDArray[Any] = rng.permutation(n) < math.ceil(n / 2)
-    return np.asarray(chosen[outcomes.units])
+    if outcomes.units is not None:
+        of_unit = np.full(int(outcomes.units.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
+        np.minimum.at(of_unit, outcomes.units, digests)
+        digests = of_unit[outcomes.units]
+    return np.asarray(digests >> np.uint64(8) & np.uint64(1), dtype=bool)
 
 
 def _more_rows(compared: Comparison, gap: float, n: int) -> int | None:

@@ -14,6 +14,7 @@ from mldeploy.evidence import Finding
 from mldeploy.model import Model
 from mldeploy.problem import Problem
 from mldeploy.validation._base import Validator
+from mldeploy.validation._looks import SupportsLooks
 
 
 @final
@@ -34,9 +35,23 @@ class ValidatorSuite(Validator):
         if not self.validators:
             raise ValueError("a suite needs at least one validator")
 
+    def after_looks(self, n_looks: int) -> ValidatorSuite:
+        """Return the suite for the `n_looks`-th model that these rows judge.
+
+        Validators that cannot allow for earlier looks stay as they are.
+        """
+        return ValidatorSuite(
+            tuple(
+                v.after_looks(n_looks) if isinstance(v, SupportsLooks) else v
+                for v in self.validators
+            )
+        )
+
     @override
     def _validate(
         self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
     ) -> Iterator[Finding]:
-        for validator in tqdm(self.validators, desc="validate", delay=1, leave=False):
+        shown = tqdm(self.validators, desc="validate", unit="check", delay=1, leave=False)
+        for validator in shown:
+            shown.set_postfix_str(type(validator).__name__)
             yield from validator.validate(model, dataset, problem, champion=champion).findings
