@@ -45,14 +45,17 @@ def keys_of(values: Floats, kind: Kind, level: int) -> Floats:
 
 
 def middles_of(keys: Floats, kind: Kind, level: int) -> Floats:
-    """Return the middle of each bucket."""
+    """Return the middle of each bucket: of the whole numbers in it, if they are whole."""
     if level == 0:
         return keys
     if is_temporal(kind):
         return keys + WIDTHS[level] / 2
-    half = np.int64(1 << (level - 1))
-    middles = (np.ascontiguousarray(keys).view(np.int64) | half).view(np.float64)
-    return np.where(np.isfinite(keys) & (keys != 0), middles, keys)
+    bits = np.ascontiguousarray(keys).view(np.int64)
+    some = np.isfinite(keys) & (keys != 0)
+    if kind != "integer":
+        return np.where(some, (bits | np.int64(1 << (level - 1))).view(np.float64), keys)
+    last = (bits | np.int64((1 << level) - 1)).view(np.float64)
+    return np.where(some, keys + (np.trunc(last) - keys) / 2, keys)
 
 
 def pooled(keys: Floats, counts: Counts) -> tuple[Floats, Counts]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from hashlib import blake2b
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Hashes = npt.NDArray[np.uint64]
+Hashes: TypeAlias = npt.NDArray[np.uint64]
+Whole: TypeAlias = npt.NDArray[np.int64]
 
 _M: Final = np.uint64(0xC6A4_A793_5BD1_E995)
 _R: Final = np.uint64(47)
 _EIGHT: Final = np.uint64(8)
+_LONG: Final = 1_024
 
 
 def hashes_of_numbers(values: npt.NDArray[np.float64]) -> Hashes:
@@ -52,7 +55,9 @@ def mixed(bits: Hashes) -> Hashes:
 
 
 def hashes_of_texts(texts: pl.Series | Sequence[str]) -> Hashes:
-    """Hash texts without nulls by their UTF-8 bytes: MurmurHash64A of seed 0 [1]_.
+    """Hash texts without nulls by their UTF-8 bytes.
+
+    MurmurHash64A of seed 0 [1]_ up to 1,024 bytes; BLAKE2b, its first 64 bits, above.
 
     References
     ----------
@@ -65,13 +70,19 @@ def hashes_of_texts(texts: pl.Series | Sequence[str]) -> Hashes:
         encoded = [text.encode() for text in texts]
         content = b"".join(encoded)
         lengths = np.array([len(text) for text in encoded], np.int64)
-    return murmur(content, lengths)
+    starts = np.cumsum(lengths) - lengths
+    long = np.flatnonzero(lengths > _LONG)
+    hashes = murmur(content, starts, np.where(lengths > _LONG, 0, lengths))
+    for at in long.tolist():
+        piece = memoryview(content)[starts[at] : starts[at] + lengths[at]]
+        hashes[at] = int.from_bytes(blake2b(piece, digest_size=8).digest(), "little")
+    return hashes
 
 
-def murmur(content: bytes, lengths: npt.NDArray[np.int64]) -> Hashes:
-    """Hash the pieces of `content` that have these lengths, 8 bytes of all of them at a time."""
-    words = np.ndarray(len(content) + 1, dtype="<u8", buffer=content + bytes(8), strides=(1,))
-    at = np.cumsum(lengths) - lengths
+def murmur(content: bytes, at: Whole, lengths: Whole) -> Hashes:
+    """Hash pieces of `content`, 8 bytes of all of them at a time."""
+    padded = content + bytes(8)
+    words = np.ndarray(len(content) + 1, dtype="<u8", buffer=padded, strides=(1,))
     n_words = lengths >> 3
     with np.errstate(over="ignore"):
         hashes = lengths.astype(np.uint64) * _M

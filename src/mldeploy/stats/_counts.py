@@ -41,7 +41,7 @@ class ValueCounts:
             raise InvalidDataError(
                 f"{self.values.shape} values have {self.counts.shape} counts; give one count each"
             )
-        if np.isnan(self.values).any() or (np.diff(self.values) <= 0).any():
+        if np.isnan(self.values).any() or (self.values[1:] <= self.values[:-1]).any():
             raise InvalidDataError("values must increase and hold no NaN; count NaN as n_missing")
 
     @classmethod
