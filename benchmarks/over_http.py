@@ -1,11 +1,13 @@
-"""Requests a second over HTTP, beside ``mlflow models serve`` and this server's constant answer.
+"""Requests a second over HTTP, beside ``mlflow models serve``, MLServer and a constant answer.
 
 The same fitted pipelines are served by both, one worker each, and asked by ``wrk`` (Debian's
 package `wrk`) for one row of real flights at a time. Read the ratios. The peer lives in an
 environment of its own; make it once::
 
     python -m venv .venv-peer && .venv-peer/bin/pip install mlflow
-    python benchmarks/over_http.py --peer .venv-peer/bin/python
+    python -m venv .venv-batching && .venv-batching/bin/pip install mlserver mlserver-sklearn
+    python benchmarks/over_http.py --peer .venv-peer/bin/python \
+        --batching-peer .venv-batching/bin/python
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import joblib
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
@@ -43,7 +45,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from flights import load_flights
 from mldeploy.data import dataset_for
 from mldeploy.evidence import text_table
-from mldeploy.model import Bundle
+from mldeploy.model import Bundle, Model
 from mldeploy.problem import Criterion, Problem
 from mldeploy.training import EstimatorTrainer
 
@@ -95,7 +97,7 @@ def running(command: Sequence[str], health: str, env: dict[str, str]) -> Iterato
     begin = time.perf_counter()
     process = subprocess.Popen(
         [part.replace("PORT", str(port)) for part in command],
-        env=os.environ | env,
+        env=os.environ | {name: value.replace("PORT", str(port)) for name, value in env.items()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -141,6 +143,9 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", help="a Python in whose environment mlflow is installed")
+    parser.add_argument(
+        "--batching-peer", help="a Python in whose environment mlserver-sklearn is installed"
+    )
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each measurement")
     parser.add_argument("--only", help="one model")
     options = parser.parse_args()
@@ -159,6 +164,9 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
         criteria=[Criterion("roc_auc", at_least=0.5)],
     )  # fmt: skip
     row = json.loads(rest.drop(columns="late").iloc[:1].to_json(orient="records"))[0]
+    some = rest.drop(columns="late").iloc[:1000]
+    records = json.loads(some.to_json(orient="records"))
+    thousand = json.dumps({"columns": {name: [r[name] for r in records] for name in some}})
     lines, base = [], {}
     for name, estimator in estimators().items():
         if options.only not in (None, name, "constant") and name != "constant":
@@ -174,14 +182,23 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
                 for n in CONNECTIONS
             }  # fmt: skip
             facts = (ours.ready_s, ours.memory_mb())
+            many = {
+                n: ask(ours.url + "/predict", thousand, connections=n,
+                       seconds=options.seconds, folder=folder)
+                for n in (1, 8)
+            }  # fmt: skip
         if name == "constant":
             base = rates
         lines.append(_line(f"{name}, mldeploy", rates, facts, base))
-        if options.peer and name != "constant":
-            theirs, peer_facts = _peer(options, folder, estimator, model, rest)
-            lines.append(_line(f"{name}, mlflow", theirs, peer_facts, None))
-            ratios = [f"{rates[n]['rate'] / theirs[n]['rate']:.0f} x" for n in CONNECTIONS]
-            lines.append((f"{name}, ratio", *ratios, "", "", "", ""))
+        millions = [f"{asked['rate'] / 1e3:.2f} M rows" for asked in many.values()]
+        lines.append((f"{name}, by the thousand", *millions, "", "", "", "", ""))
+        for peer, ask_peer in (("mlflow", _mlflow), ("MLServer", _mlserver)):
+            python = options.peer if peer == "mlflow" else options.batching_peer
+            if python and name != "constant":
+                theirs, peer_facts = ask_peer(python, options.seconds, folder, model, rest)
+                lines.append(_line(f"{name}, {peer}", theirs, peer_facts, None))
+                ratios = [f"{rates[n]['rate'] / theirs[n]['rate']:.0f} x" for n in CONNECTIONS]
+                lines.append((f"{name}, ratio to {peer}", *ratios, "", "", "", ""))
     head = (
         *("one row", *(f"{n} conn. /s" for n in CONNECTIONS)),
         *("p99 at 64, ms", "of constant", "ready, s", "MB"),
@@ -189,12 +206,12 @@ def _run(options: argparse.Namespace, folder: Path) -> None:
     print(text_table(head, lines))
 
 
-def _peer(
-    options: argparse.Namespace, folder: Path, estimator: Any, model: Any, rest: pd.DataFrame
-) -> tuple[dict[int, dict[str, float]], tuple[float, float]]:
-    del estimator
-    import joblib  # noqa: PLC0415
+Rates = dict[int, dict[str, float]]
 
+
+def _mlflow(
+    python: str, seconds: float, folder: Path, model: Model, rest: pd.DataFrame
+) -> tuple[Rates, tuple[float, float]]:
     target = folder / f"mlflow-{id(model)}"
     joblib.dump(model.estimator, folder / "estimator.joblib")
     rest.drop(columns="late").iloc[:5].to_parquet(folder / "rows.parquet")
@@ -205,24 +222,64 @@ def _peer(
         "    signature=infer_signature(rows, estimator.predict(rows)))\n"
     )
     subprocess.run(
-        [options.peer, "-c", save, folder / "estimator.joblib", folder / "rows.parquet", target],
+        [python, "-c", save, folder / "estimator.joblib", folder / "rows.parquet", target],
         check=True, capture_output=True,
     )  # fmt: skip
     split = json.loads(rest.drop(columns="late").iloc[:1].to_json(orient="split"))
     split.pop("index")
     body = json.dumps({"dataframe_split": split})
     command = [
-        *(options.peer, "-m", "mlflow", "models", "serve", "-m", str(target)),
+        *(python, "-m", "mlflow", "models", "serve", "-m", str(target)),
         *("--env-manager", "local", "-p", "PORT", "-w", "1"),
     ]
-    path = os.pathsep.join([str(Path(options.peer).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(python).parent), os.environ["PATH"]])
     with running(command, "/ping", {"PATH": path, "OMP_NUM_THREADS": "1"}) as peer:
-        rates = {
-            n: ask(peer.url + "/invocations", body, connections=n,
-                   seconds=options.seconds, folder=folder)
-            for n in CONNECTIONS
-        }  # fmt: skip
-        return rates, (peer.ready_s, peer.memory_mb())
+        return _asked(peer, "/invocations", body, seconds, folder)
+
+
+def _mlserver(
+    python: str, seconds: float, folder: Path, model: Model, rest: pd.DataFrame
+) -> tuple[Rates, tuple[float, float]]:
+    """Serve by MLServer, whose batches wait at most 5 ms for their 64th row."""
+    home = folder / f"mlserver-{id(model)}"
+    home.mkdir()
+    joblib.dump(model.estimator, home / "model.joblib")
+    settings = {
+        "name": "m", "implementation": "mlserver_sklearn.SKLearnModel",
+        "max_batch_size": 64, "max_batch_time": 0.005,
+        "parameters": {"uri": "./model.joblib", "extra": {"predict_fn": "predict_proba"}},
+    }  # fmt: skip
+    (home / "model-settings.json").write_text(json.dumps(settings))
+    row = rest.drop(columns="late").dropna().iloc[0]
+    inputs = [
+        {"name": name, "shape": [1, 1], "datatype": "BYTES", "data": [value],
+         "parameters": {"content_type": "str"}}
+        if isinstance(value, str)
+        else {"name": name, "shape": [1, 1], "datatype": "FP64", "data": [float(value)]}
+        for name, value in row.items()
+    ]  # fmt: skip
+    body = json.dumps({"parameters": {"content_type": "pd"}, "inputs": inputs})
+    environment = {
+        "MLSERVER_HTTP_PORT": "PORT", "MLSERVER_HOST": "127.0.0.1", "MLSERVER_DEBUG": "false",
+        "MLSERVER_PARALLEL_WORKERS": "0", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    for name in ("GRPC", "METRICS"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            environment[f"MLSERVER_{name}_PORT"] = str(free.getsockname()[1])
+    command = [str(Path(python).parent / "mlserver"), "start", str(home)]
+    with running(command, "/v2/models/m/ready", environment) as peer:
+        return _asked(peer, "/v2/models/m/infer", body, seconds, folder)
+
+
+def _asked(
+    peer: Served, path: str, body: str, seconds: float, folder: Path
+) -> tuple[Rates, tuple[float, float]]:
+    rates = {
+        n: ask(peer.url + path, body, connections=n, seconds=seconds, folder=folder)
+        for n in CONNECTIONS
+    }
+    return rates, (peer.ready_s, peer.memory_mb())
 
 
 def _line(
