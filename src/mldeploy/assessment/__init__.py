@@ -10,6 +10,7 @@ from mldeploy.assessment._missing import MissingAssessor
 from mldeploy.assessment._schema import SchemaAssessor
 from mldeploy.assessment._suite import AssessorSuite, default_assessors
 from mldeploy.assessment._timeliness import TimelinessAssessor
+from mldeploy.assessment._values import ValuesAssessor
 
 __all__ = [
     "AdequacyAssessor",
@@ -22,6 +23,7 @@ __all__ = [
     "MissingAssessor",
     "SchemaAssessor",
     "TimelinessAssessor",
+    "ValuesAssessor",
     "default_assessors",
     "overlap",
 ]

@@ -160,16 +160,16 @@ def _shared(
     *,
     blocks: bool,
 ) -> Finding:
-    known = train.polars().select(columns).unique()
-    asked = test.polars().select(columns).with_row_index("\x00row")
-    common = asked.join(known, on=columns, how="semi", nulls_equal=True)
-    count = common.height
+    common = _common(train, test, columns)
+    count, whole = common.height, [c for c in test.columns if c in train.columns]
+    entire = _common(train, test, whole).height if count and name == "row_overlap" else None
+    beside = f", {entire:,} of them in every column" if entire else ""
     return Finding(
         check=check,
         name=name,
         verdict=Verdict.FAIL if count else Verdict.PASS,
         severity=Severity.BLOCKER if blocks or not count else Severity.WARNING,
-        summary=f"{count:,} of {len(test):,} {what} are also in the training data.",
+        summary=f"{count:,} of {len(test):,} {what} are also in the training data{beside}.",
         action="Split by unit or time (mldeploy.data.default_split), so that nothing is judged "
         "by what was learnt."
         if count
@@ -178,5 +178,13 @@ def _shared(
         n=len(test),
         column=columns[0] if name == "unit_overlap" else None,
         details={"count": count}
+        | ({} if entire is None else {"in_every_column": entire})
         | ({"example_row": int(common["\x00row"].min())} if count else {}),  # type: ignore[arg-type]
     )
+
+
+def _common(train: Dataset, test: Dataset, columns: list[str]) -> pl.DataFrame:
+    """Return the rows of the test data that the training data have too, in some columns."""
+    known = train.polars().select(columns).unique()
+    asked = test.polars().select(columns).with_row_index("\x00row")
+    return asked.join(known, on=columns, how="semi", nulls_equal=True)

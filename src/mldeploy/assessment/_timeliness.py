@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from mldeploy._record import Clock, utc_now
 from mldeploy.assessment._base import DataAssessor
+from mldeploy.assessment._rhythm import repeated_times, silent_units
 from mldeploy.assessment._say import holds, skipped, some
 from mldeploy.assessment._share import asked_for, rows_asked_about
 from mldeploy.data import Dataset
@@ -33,6 +34,9 @@ Times = npt.NDArray[np.datetime64]
 @dataclass(frozen=True, kw_only=True)
 class TimelinessAssessor(DataAssessor):
     """Judge the age of the newest row, the holes between rows, and times that are yet to come.
+
+    In a series with a fixed step it warns of moments that repeat; with a unit, of units that
+    fell silent long before the others, going by their own past gaps.
 
     Attributes
     ----------
@@ -82,6 +86,9 @@ class TimelinessAssessor(DataAssessor):
         yield from self._ages(check, dataset, now)
         yield _future(check, dataset.roles.time, times, now)
         yield from self._holes(check, dataset.roles.time, past)
+        yield from repeated_times(check, dataset)
+        if dataset.roles.unit not in self.budgets:
+            yield from silent_units(check, dataset)
         yield from self._label_lag(check, dataset, problem)
 
     def _ages(self, check: str, dataset: Dataset, now: np.datetime64) -> Iterator[Finding]:

@@ -48,6 +48,7 @@ from ._rules import (
     range_breach,
 )
 from ._sequential import TEProcess
+from ._tails import IsolatedTail, isolated_tail
 from ._two_by_two import SafeTwoByTwo, safe_two_by_two
 from ._weighted import WeightedMean, weighted_mean
 
@@ -65,6 +66,7 @@ __all__ = [
     "Explanation",
     "HistoryDecision",
     "Interval",
+    "IsolatedTail",
     "LearningCurveFit",
     "MoreDataDecision",
     "OutageGuard",
@@ -105,6 +107,7 @@ __all__ = [
     "history_limit",
     "holm",
     "holm_confidence",
+    "isolated_tail",
     "jensen_shannon",
     "judge_against_history",
     "judge_rule_against_history",
