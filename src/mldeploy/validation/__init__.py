@@ -7,6 +7,7 @@ from mldeploy.validation._defaults import default_validators
 from mldeploy.validation._fairness import FairnessValidator
 from mldeploy.validation._fairness_terms import Fairness
 from mldeploy.validation._fit import FitValidator
+from mldeploy.validation._leakage import LeakageValidator
 from mldeploy.validation._looks import SupportsLooks
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._slices import SliceValidator
@@ -20,6 +21,7 @@ __all__ = [
     "Fairness",
     "FairnessValidator",
     "FitValidator",
+    "LeakageValidator",
     "SliceValidator",
     "SupportsLooks",
     "UncertaintyValidator",
