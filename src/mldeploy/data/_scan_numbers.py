@@ -47,7 +47,7 @@ class NumberCounter:
 
     def add(self, column: pl.Series) -> None:
         """Count the values of a batch."""
-        numbers = _physical(column.drop_nulls())
+        numbers = _physical(column.drop_nulls() if column.null_count() else column)
         if numbers.dtype.kind == "f":
             known = ~np.isnan(numbers)
             numbers = numbers if known.all() else numbers[known]
