@@ -21,11 +21,13 @@ from ._engine_run import reduce_source
 from ._file_source import FileSource
 from ._fingerprint import fingerprint_of
 from ._for_problem import dataset_for, require_roles
+from ._join import Stream, join_as_of
 from ._named_change import Change
 from ._profile import Profile
 from ._profile_part import profile_part
 from ._roles import Roles
 from ._row_digests import row_digests
+from ._sample import UnitSample
 from ._schema import Schema
 from ._sources import FrameSource, QuerySource, rows_of, source_of
 from ._split import GroupSplit, Partition, RandomSplit, Split, TimeSplit, default_split
@@ -60,14 +62,17 @@ __all__ = [
     "RowDigests",
     "Schema",
     "Split",
+    "Stream",
     "SupportsIncrements",
     "SupportsParts",
     "TimeSplit",
+    "UnitSample",
     "comparable",
     "dataset_for",
     "default_split",
     "fingerprint_of",
     "fingerprint_source",
+    "join_as_of",
     "merge_in_pairs",
     "profile_part",
     "profile_source",
