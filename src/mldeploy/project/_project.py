@@ -38,6 +38,7 @@ from mldeploy.project._reference import ReferenceKeeper
 from mldeploy.project._run import WholeWay
 from mldeploy.project._stated import state_problem
 from mldeploy.project._steps import StepRecord, StepRunner, read_steps
+from mldeploy.project._validating import Judged
 from mldeploy.project._watch import alarm_names
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
@@ -138,6 +139,9 @@ class Project:
         self._compilers = compilers
         self._trusted = tuple(trusted)
         self._references = ReferenceKeeper(self.store)
+        self._judged = Judged(
+            evaluations=self.registry.evaluations, problem=problem, by=self.by, clock=clock
+        )
         self._releases: dict[str, Release] = {}
 
     # --- from data to a version -----------------------------------------------------------
@@ -207,6 +211,10 @@ class Project:
     ) -> Report:
         """Ask whether a model may ship: every criterion, on rows that it has not seen.
 
+        What was judged before on the same things is found again, verified. Each further model
+        that the same rows judge has wider intervals, see `mldeploy.stats.looks_confidence`;
+        `registry.evaluations.looks` lists who looked at which rows.
+
         Parameters
         ----------
         model : Model
@@ -226,9 +234,7 @@ class Project:
         dataset = data.holdout if isinstance(data, AssessedData) else data
         must_be_readable(dataset, model)
         rival = champion or self._champion_model()
-        report = self.validator.validate(
-            model, dataset, self.problem, champion=rival, clock=self.clock
-        )
+        report = self._judged.validate(model, dataset, self.validator, champion=rival)
         self._references.remember(report, dataset)
         return report
 
@@ -242,8 +248,10 @@ class Project:
         Raises
         ------
         PromotionError
-            If the report is about another model or problem.
+            If the report is about another model or problem, was not made by `validate`, was
+            changed since, or a later validation of the model failed.
         """
+        self._judged.must_be_evidence(report)
         routed = replace(
             model, routing=routing_from(report), conformal=conformal_from(report)
         )

@@ -14,6 +14,7 @@ from mldeploy._record import digest_of
 from mldeploy.errors import IntegrityError, LiveVersionError, NotFoundError, PromotionError
 from mldeploy.evidence import Approval, Report, Verdict
 from mldeploy.model import Bundle
+from mldeploy.registry._evaluations import Evaluations
 from mldeploy.registry._moves import aliased, move, moves_of, served_before
 from mldeploy.registry._records import ModelVersion, Promotion
 from mldeploy.registry._rows import (
@@ -27,6 +28,7 @@ from mldeploy.registry._rules import (
     approval_complaint,
     evidence_complaint,
     judged_at,
+    provenance_complaint,
     require_alias,
     require_person,
 )
@@ -55,6 +57,7 @@ class Registry:
         self._store = store
         self._ledger = store.ledger
         self.sign_offs = SignOffs(store)
+        self.evaluations = Evaluations(store)
 
     # --- versions -------------------------------------------------------------------------
 
@@ -87,7 +90,7 @@ class Registry:
         by = require_person(by)
         if complaint := evidence_complaint(
             report, model=bundle.model_digest, problem=bundle.problem.digest
-        ):
+        ) or provenance_complaint(report, bundle.provenance):
             raise PromotionError(f"this bundle cannot be registered with this report: {complaint}")
         directory = keep_bundle(self._store.artifacts, bundle)
         with self._store.write() as tx:
@@ -323,6 +326,7 @@ class Registry:
         """Say what keeps a version from serving; None if nothing does."""
         report = self.evidence(version, at=at)
         complaint = evidence_complaint(report, model=version.model, problem=version.problem)
+        complaint = complaint or self.evaluations.superseded(report)
         if complaint is None and report.verdict is not Verdict.PASS:
             complaint = f"its validation says {report.verdict}; mend it, or have it waived"
         complaint = complaint or approval_complaint(approval, version, at=at)

@@ -10,6 +10,7 @@ from typing import Final
 
 from mldeploy.errors import ApprovalError, PromotionError
 from mldeploy.evidence import Approval, Report, Waiver
+from mldeploy.model import Provenance
 from mldeploy.registry._records import ModelVersion
 
 SELF_APPROVAL: Final = "self_approval"
@@ -57,6 +58,16 @@ def evidence_complaint(report: Report, *, model: str, problem: str) -> str | Non
             return f"it is about another {thing} ({found}, not {digest[:12]}); validate this one"
     if not report.about.get("data"):
         return "it does not name the data that the model was validated on"
+    return None
+
+
+def provenance_complaint(report: Report, provenance: Provenance) -> str | None:
+    """Say where a report tells of other rows or other code than a model comes from."""
+    told = {"training_data": provenance.data, "code": provenance.code.digest}
+    for thing, digest in told.items():
+        if report.about.get(thing, digest) != digest:
+            what = thing.replace("_", " ")
+            return f"it tells of other {what} than the model was made from; validate this model"
     return None
 
 
