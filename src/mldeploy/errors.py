@@ -17,6 +17,7 @@ __all__ = [
     "DuplicateColumnsError",
     "EmptyDataError",
     "FieldError",
+    "IncompatibleSchemaError",
     "IntegrityError",
     "InvalidDataError",
     "InvalidProblemError",
@@ -161,6 +162,17 @@ class SchemaMismatchError(InvalidDataError):
         super().__init__("; ".join(parts) + "; mend the data, or edit the schema if it is wrong")
 
 
+class IncompatibleSchemaError(InvalidDataError):
+    """A change of a schema that breaks those who read with, or write for, the one before."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(
+            f"the new schema is not compatible: {'; '.join(self.reasons)}; make the change in "
+            "steps (first optional and nullable), or give the table a new name"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
     """One value that a schema refuses: where, what, and why."""
@@ -168,7 +180,8 @@ class FieldError:
     row: int
     column: str
     code: str
-    """Machine-readable reason: missing, type, category, range, or unknown (a column)."""
+    """Machine-readable reason: missing, type, category, range, pattern, key, dependency, or
+    unknown (a column)."""
     message: str
 
 

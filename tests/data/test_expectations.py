@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mldeploy.data import Dataset, Profile, to_pandas
@@ -186,6 +186,7 @@ def test_neighbours_are_compared_over_missing_values(table: pl.DataFrame) -> Non
         assert finding.details.get("count", 0) == kept.count(False), name
 
 
+@settings(max_examples=40)
 @given(tables)
 def test_one_query_says_what_each_rule_says_alone(table: pl.DataFrame) -> None:
     together = Expectations(list(RULES.values())).check(table, clock=lambda: NOON)
@@ -193,6 +194,7 @@ def test_one_query_says_what_each_rule_says_alone(table: pl.DataFrame) -> None:
     assert list(together.findings) == [check(rule, table) for rule in RULES.values()]
 
 
+@settings(max_examples=25)
 @given(tables)
 def test_the_rows_that_break_rules_are_those_that_are_counted(table: pl.DataFrame) -> None:
     rules = {name: RULES[name] for name in (*JUDGES, "unique", "both unique")}

@@ -29,6 +29,9 @@ _ACTION = {
     "type": "Convert the column at its source, or correct its kind in the schema.",
     "category": "Correct the values, or add the category to the schema.",
     "range": "Correct the values, or widen the range in the schema.",
+    "pattern": "Correct the values, or the pattern in the schema.",
+    "key": "Drop the rows that repeat others, or drop the key from the schema.",
+    "dependency": "See which of the rows is right, or drop the dependency from the schema.",
 }
 
 
@@ -60,9 +63,9 @@ class SchemaAssessor(DataAssessor):
             yield from structure_of(check, dataset)
             return
         known = set(dataset.columns)
-        for name in self.schema.names:
-            if name not in known:
-                yield _absent(check, name)
+        for column in self.schema.columns:
+            if column.name not in known and not column.optional:
+                yield _absent(check, column.name)
         present = self.schema.select([n for n in self.schema.names if n in known])
         errors = present.check(dataset.polars(), limit=len(dataset))
         for criterion in criteria:

@@ -1,4 +1,5 @@
 from ._bins import ColumnBins, comparable
+from ._claims import Claim
 from ._column import ColumnSchema
 from ._column_drift import ColumnDrift
 from ._column_profile import ColumnProfile
@@ -25,24 +26,32 @@ from ._join import Stream, join_as_of
 from ._named_change import Change
 from ._profile import Profile
 from ._profile_part import profile_part
+from ._proposal import SchemaProposal
 from ._roles import Roles
 from ._row_digests import row_digests
 from ._sample import UnitSample
 from ._schema import Schema
+from ._schema_diff import ColumnChange, Compatibility, SchemaDiff
+from ._sifted import Sifted
 from ._sources import FrameSource, QuerySource, rows_of, source_of
 from ._split import GroupSplit, Partition, RandomSplit, Split, TimeSplit, default_split
+from ._table_rules import Dependency
 
 __all__ = [
     "COLUMN_RULES",
     "Change",
+    "Claim",
     "ColumnBins",
+    "ColumnChange",
     "ColumnDrift",
     "ColumnProfile",
     "ColumnRule",
     "ColumnSchema",
+    "Compatibility",
     "DataReport",
     "DataSource",
     "Dataset",
+    "Dependency",
     "DriftReport",
     "Engine",
     "FileSource",
@@ -61,6 +70,9 @@ __all__ = [
     "Roles",
     "RowDigests",
     "Schema",
+    "SchemaDiff",
+    "SchemaProposal",
+    "Sifted",
     "Split",
     "Stream",
     "SupportsIncrements",

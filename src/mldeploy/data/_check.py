@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from mldeploy.data._column import Bound, ColumnSchema
+from mldeploy.data._pattern import whole
 from mldeploy.errors import FieldError
 
 _EXACT = 2.0**53
@@ -56,6 +57,7 @@ def errors_of(cast: Cast, column: ColumnSchema, limit: int) -> Iterator[FieldErr
         islice(() if column.nullable else _missing_errors(cast, column), limit),
         islice(_category_errors(cast, column) if column.closed else (), limit),
         islice(_range_errors(cast, column) if column.strict_range else (), limit),
+        islice(_pattern_errors(cast, column) if column.strict_pattern else (), limit),
         islice(_infinite_errors(cast, column), limit),
     )
 
@@ -65,6 +67,7 @@ def surprises_of(cast: Cast, column: ColumnSchema, limit: int) -> Iterator[Field
     return chain(
         islice(() if column.closed else _category_errors(cast, column), limit),
         islice(() if column.strict_range else _range_errors(cast, column), limit),
+        islice(() if column.strict_pattern else _pattern_errors(cast, column), limit),
     )
 
 
@@ -87,6 +90,17 @@ def range_message(value: object, column: ColumnSchema) -> str:
     low = "-∞" if column.minimum is None else column.minimum
     high = "∞" if column.maximum is None else column.maximum
     return f"{value} is outside [{low}, {high}]"
+
+
+def pattern_message(value: object, column: ColumnSchema) -> str:
+    """Say that a text is of another pattern."""
+    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+    return f"{shown} does not match {column.pattern!r}"
+
+
+def matches(texts: pl.Series, pattern: str) -> pl.Series:
+    """Tell which texts match from their first to their last letter; null for null."""
+    return texts.cast(pl.String).str.contains(whole(pattern))
 
 
 def may_be_infinite(column: ColumnSchema) -> bool:
@@ -142,6 +156,14 @@ def _range_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
     for row in outside.arg_true() if len(outside) == len(values) else ():
         message = range_message(values[row], column)
         yield FieldError(row=row, column=column.name, code="range", message=message)
+
+
+def _pattern_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:
+    if column.pattern is None:
+        return
+    for row in (~matches(cast.values, column.pattern)).arg_true():
+        message = pattern_message(cast.values[row], column)
+        yield FieldError(row=row, column=column.name, code="pattern", message=message)
 
 
 def _infinite_errors(cast: Cast, column: ColumnSchema) -> Iterator[FieldError]:

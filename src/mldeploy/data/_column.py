@@ -10,6 +10,7 @@ import polars as pl
 import pydantic
 
 from mldeploy._record import Record
+from mldeploy.data._pattern import require_pattern
 from mldeploy.errors import InvalidDataError
 
 Kind: TypeAlias = Literal[
@@ -24,7 +25,8 @@ class ColumnSchema(Record):
 
     What was inferred describes the data seen, and is not held against later data unless people
     say so: a value outside the range is refused only with `strict_range`, an unseen category
-    only with `closed`. Both are otherwise reported by `Schema.surprises`.
+    only with `closed`, a text of another pattern only with `strict_pattern`. All are otherwise
+    reported by `Schema.surprises`.
 
     Attributes
     ----------
@@ -46,6 +48,12 @@ class ColumnSchema(Record):
         Resolution of a datetime or duration.
     time_zone : str or None
         Zone of a datetime; None for local time without a zone.
+    pattern : str or None
+        Regular expression that a text matches from its first to its last letter.
+    strict_pattern : bool
+        Whether a text that does not match is refused.
+    optional : bool
+        Whether the whole column may be absent; it is then missing in every row.
 
     Examples
     --------
@@ -63,6 +71,9 @@ class ColumnSchema(Record):
     closed: bool = False
     time_unit: Literal["ms", "us", "ns"] | None = None
     time_zone: str | None = None
+    pattern: str | None = None
+    strict_pattern: bool = False
+    optional: bool = False
 
     @pydantic.model_validator(mode="after")
     def _refuse_nonsense(self) -> Self:
@@ -77,8 +88,20 @@ class ColumnSchema(Record):
             raise InvalidDataError(
                 f"{where} has no range to be strict about; set minimum or maximum"
             )
+        if self.optional and not self.nullable:
+            raise InvalidDataError(f"{where} may be absent, so its values may be missing")
         self._refuse_empty_range(where)
+        self._refuse_odd_pattern(where)
         return self
+
+    def _refuse_odd_pattern(self, where: str) -> None:
+        if self.pattern is None:
+            if self.strict_pattern:
+                raise InvalidDataError(f"{where} has no pattern to be strict about; set pattern")
+            return
+        if self.kind not in ("string", "category"):
+            raise InvalidDataError(f"{where} is of kind {self.kind} and cannot have a pattern")
+        require_pattern(self.pattern)
 
     def _refuse_empty_range(self, where: str) -> None:
         low, high = self.minimum, self.maximum

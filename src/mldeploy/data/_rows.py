@@ -13,7 +13,9 @@ import polars as pl
 from mldeploy.data._check import (
     bound_of,
     category_message,
+    matches,
     may_be_infinite,
+    pattern_message,
     range_message,
 )
 from mldeploy.data._column import ColumnSchema
@@ -76,6 +78,9 @@ def _parse_column(values: list[Any], column: ColumnSchema) -> tuple[pl.Series, l
     for code, wrong in _rules(column, values):
         values, more = _refuse(values, column, code, wrong)
         errors += more
+    if column.strict_pattern:
+        values, more = _refuse_patterns(values, column)
+        errors += more
     if not column.nullable and None in values:
         errors += [
             FieldError(row=row, column=column.name, code="missing", message="a value is required")
@@ -116,6 +121,20 @@ def _refuse(
         refused = {error.row for error in errors}
         values = [None if row in refused else value for row, value in enumerate(values)]
     return values, errors
+
+
+def _refuse_patterns(
+    values: list[Any], column: ColumnSchema
+) -> tuple[list[Any], list[FieldError]]:
+    kept = matches(pl.Series(values, dtype=pl.String), column.pattern or "")
+    if kept.all():
+        return values, []
+    odd = {value for value, keeps in zip(values, kept, strict=True) if keeps is False}
+
+    def wrong(value: str, column: ColumnSchema) -> str | None:
+        return pattern_message(value, column) if value in odd else None
+
+    return _refuse(values, column, "pattern", wrong)
 
 
 def _overflows(value: int, _column: ColumnSchema) -> str | None:

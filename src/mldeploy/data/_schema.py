@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, Self, final
 
@@ -13,10 +14,13 @@ import pydantic
 
 from mldeploy._record import Record
 from mldeploy.data._check import Cast, cast_frame, errors_of, surprises_of
-from mldeploy.data._column import ColumnSchema, kind_of
+from mldeploy.data._column import ColumnSchema
+from mldeploy.data._infer import infer_column
 from mldeploy.data._roles import Roles, valid_record
 from mldeploy.data._rows import parse_rows
-from mldeploy.data._toml import read_columns, write_columns
+from mldeploy.data._sifted import Sifted, refused_rows
+from mldeploy.data._table_rules import Dependency, dependency_errors, key_errors
+from mldeploy.data._toml import read_schema, write_schema
 from mldeploy.errors import (
     DuplicateColumnsError,
     FieldError,
@@ -24,8 +28,6 @@ from mldeploy.errors import (
     InvalidRowsError,
     SchemaMismatchError,
 )
-
-_MAX_CATEGORIES = 200
 
 
 class SupportsRoles(Protocol):
@@ -49,6 +51,15 @@ class Schema(Record):
     ----------
     columns : tuple of ColumnSchema
         One for each column, in order.
+    keys : tuple of tuple of str
+        Columns that together name a row: no two rows of a table are alike in them.
+    dependencies : tuple of Dependency
+        Columns that follow from others.
+
+    Notes
+    -----
+    Keys and dependencies are held against tables, by `check` and `sift`. A request is no table:
+    `enforce` and `parse_rows`, which serve, look at each row by itself.
 
     Examples
     --------
@@ -59,11 +70,18 @@ class Schema(Record):
     """
 
     columns: tuple[ColumnSchema, ...]
+    keys: tuple[tuple[str, ...], ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _refuse_duplicates(self) -> Self:
         if repeated := [name for name, n in Counter(self.names).items() if n > 1]:
             raise DuplicateColumnsError(repeated)
+        named = [*self.keys, *((*d.given, d.follows) for d in self.dependencies)]
+        if unknown := sorted({name for names in named for name in names} - {*self.names}):
+            raise InvalidDataError(f"keys and dependencies name {unknown}, which are no columns")
+        if odd := [key for key in self.keys if not key or len({*key}) != len(key)]:
+            raise InvalidDataError(f"key {list(odd[0])} is empty, or names a column twice")
         return self
 
     @classmethod
@@ -87,7 +105,7 @@ class Schema(Record):
             data = data.polars().select(*data.roles.features, *target)
         reals = [name for name, dtype in data.schema.items() if dtype.is_float()]
         data = data.with_columns(pl.col(reals).fill_nan(None)) if reals else data
-        return cls(columns=tuple(_infer_column(column) for column in data.get_columns()))
+        return cls(columns=tuple(infer_column(column) for column in data.get_columns()))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,15 +127,23 @@ class Schema(Record):
         """Return the schema with some settings of one column changed; see `ColumnSchema`."""
         with valid_record():
             edited = ColumnSchema.model_validate({**dict(self[name]), **changes})
-        return Schema(columns=tuple(edited if c.name == name else c for c in self.columns))
+        columns = tuple(edited if c.name == name else c for c in self.columns)
+        return Schema(columns=columns, keys=self.keys, dependencies=self.dependencies)
 
     def select(self, names: Sequence[str]) -> Schema:
-        """Return the schema of some columns, in the order given."""
-        return Schema(columns=tuple(self[name] for name in names))
+        """Return the schema of some columns, in the order given, with the keys among them."""
+        kept = set(names)
+        return Schema(
+            columns=tuple(self[name] for name in names),
+            keys=tuple(key for key in self.keys if kept.issuperset(key)),
+            dependencies=tuple(
+                d for d in self.dependencies if kept.issuperset((*d.given, d.follows))
+            ),
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the schema as TOML; over an existing file its comments are kept."""
-        write_columns(Path(path), self.columns)
+        write_schema(Path(path), self.columns, self.keys, self.dependencies)
 
     @classmethod
     def load(cls, path: str | Path) -> Schema:
@@ -128,7 +154,8 @@ class Schema(Record):
         InvalidDataError
             If the file is absent, is not TOML, or says something impossible.
         """
-        return cls(columns=read_columns(Path(path)))
+        with valid_record():
+            return cls.model_validate(read_schema(Path(path)))
 
     def check(self, frame: pl.DataFrame, *, limit: int = 1_000) -> tuple[FieldError, ...]:
         """List the values of a frame that the schema refuses.
@@ -143,18 +170,39 @@ class Schema(Record):
         Returns
         -------
         tuple of FieldError
-            By column, with the number of the row; empty if every value is accepted.
+            By column, with the number of the row; then by key and dependency. Empty if all is
+            accepted.
 
         Raises
         ------
         SchemaMismatchError
             If columns are missing.
         """
+        casts = self._casts(frame)
         return tuple(
-            error
-            for cast, column in self._casts(frame)
-            for error in errors_of(cast, column, limit)
+            chain(
+                *(errors_of(cast, column, limit) for cast, column in casts),
+                self._errors_among_rows(casts, limit),
+            )
         )
+
+    def sift(self, frame: pl.DataFrame) -> Sifted:
+        """Part a frame into the rows that are accepted and those that are not, with reasons.
+
+        Of rows that are alike in a key the first is accepted.
+
+        Raises
+        ------
+        SchemaMismatchError
+            If columns are missing.
+        """
+        errors = tuple(sorted(self.check(frame, limit=frame.height), key=lambda e: e.row))
+        refused = refused_rows(frame, errors)
+        kept = frame.with_row_index("\x00row").join(
+            refused.select(pl.col("row").alias("\x00row")), on="\x00row", how="anti",
+            maintain_order="left",
+        )  # fmt: skip
+        return Sifted(accepted=self.enforce(kept), refused=refused, errors=errors)
 
     def surprises(self, frame: pl.DataFrame, *, limit: int = 1_000) -> tuple[FieldError, ...]:
         """List the values that are accepted though none like them was seen: see `check`."""
@@ -210,34 +258,26 @@ class Schema(Record):
 
     def _casts(self, frame: pl.DataFrame) -> list[tuple[Cast, ColumnSchema]]:
         known = set(frame.columns)
-        if missing := [name for name in self.names if name not in known]:
+        absent = [column for column in self.columns if column.name not in known]
+        if missing := [column.name for column in absent if not column.optional]:
             raise SchemaMismatchError(missing=missing)
+        if absent:
+            frame = frame.with_columns(pl.lit(None, c.dtype).alias(c.name) for c in absent)
         return list(zip(cast_frame(frame, self.columns), self.columns, strict=True))
+
+    def _errors_among_rows(
+        self, casts: list[tuple[Cast, ColumnSchema]], limit: int
+    ) -> Iterator[FieldError]:
+        if not (self.keys or self.dependencies):
+            return
+        frame = pl.DataFrame([cast.values.alias(column.name) for cast, column in casts])
+        for key in self.keys:
+            yield from key_errors(frame, key, limit)
+        for dependency in self.dependencies:
+            yield from dependency_errors(frame, dependency, limit)
 
 
 def _final(cast: Cast, schema: ColumnSchema) -> pl.Series:
     if schema.kind == "category":
         return cast.values.cast(schema.dtype, strict=False)
     return cast.values
-
-
-def _infer_column(column: pl.Series) -> ColumnSchema:
-    dtype, kind = column.dtype, kind_of(column.dtype)
-    settings: dict[str, Any] = {"nullable": column.null_count() > 0}
-    if kind in ("integer", "number", "datetime", "date"):
-        settings |= {"minimum": column.min(), "maximum": column.max()}
-    if kind == "duration":
-        low, high = column.dt.total_microseconds().min(), column.dt.total_microseconds().max()
-        settings["minimum"] = None if low is None else float(low) / 1e6  # type: ignore[arg-type]
-        settings["maximum"] = None if high is None else float(high) / 1e6  # type: ignore[arg-type]
-    if kind in ("datetime", "duration"):
-        settings["time_unit"] = getattr(dtype, "time_unit", None)
-    if kind == "datetime":
-        settings["time_zone"] = getattr(dtype, "time_zone", None)
-    if isinstance(dtype, pl.Enum):
-        settings |= {"categories": tuple(dtype.categories), "closed": True}
-    if kind == "string":
-        levels = column.drop_nulls().unique()
-        if 0 < len(levels) <= _MAX_CATEGORIES:
-            settings["categories"] = tuple(levels.sort())
-    return ColumnSchema(name=column.name, kind=kind, **settings)

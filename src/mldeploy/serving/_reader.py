@@ -34,7 +34,10 @@ class RowReader:
     def __init__(self, schema: Schema) -> None:
         self._names = frozenset(schema.names)
         self._order = schema.names
-        self._is_plain = all(c.kind in _ACCEPT and not c.strict_range for c in schema.columns)
+        self._is_plain = all(
+            c.kind in _ACCEPT and not c.strict_range and not c.strict_pattern
+            for c in schema.columns
+        )
         self._accept = [_acceptor(column) for column in schema.columns] if self._is_plain else []
 
     def values(self, row: Mapping[str, object]) -> Values:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import ClassVar, TypeAlias, final
 import polars as pl
 from typing_extensions import override
 
+from mldeploy.data._pattern import require_pattern, whole
 from mldeploy.data.expectations._base import Facts
 from mldeploy.data.expectations._rows import RowExpectation, brief
 from mldeploy.data.expectations._values import comparable
@@ -246,22 +246,6 @@ def _matching(texts: pl.Series, pattern: str) -> pl.Series:
         return ~texts.is_in(odd.implode())
     known = texts.is_not_null()
     return known.set(~known, None) if texts.null_count() else known
-
-
-def whole(pattern: str) -> str:
-    """Return a pattern that holds from the first to the last letter."""
-    return rf"\A(?:{pattern})\z"
-
-
-def require_pattern(pattern: str) -> None:
-    """Refuse a regular expression that polars or Python cannot read."""
-    try:
-        re.compile(pattern)
-        pl.Series([""]).str.contains(whole(pattern))
-    except (re.error, pl.exceptions.PolarsError) as error:
-        raise InvalidDataError(
-            f"{pattern!r} is no regular expression without look-around: {error}"
-        ) from error
 
 
 def require_range(what: str, low: Bound | None, high: Bound | None) -> None:
