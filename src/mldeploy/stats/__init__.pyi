@@ -20,6 +20,7 @@ from ._counts import ValueCounts, bin_counts, kept_levels, level_counts, quantil
 from ._delong import delong, delong_difference
 from ._detector import ShiryaevRoberts
 from ._divergence import jensen_shannon, ks_statistic, psi, total_variation, wasserstein_1d
+from ._domain import DomainTest, domain_classifier
 from ._drift import DriftTest, psi_test
 from ._estimate import Comparison, Estimate, Interval
 from ._explain import Cause, Explanation, explain_change
@@ -30,14 +31,16 @@ from ._history import (
     leave_one_out_distances,
 )
 from ._intervals import mean_interval, quantile_interval, rule_of_three, wilson
+from ._label_shift import LabelShift, label_shift
 from ._late_labels import ReportingDelay, matured, reporting_delay, reporting_weights
 from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learning_curve
 from ._many_looks import looks_confidence, worth_after_looks
-from ._multiplicity import holm, holm_confidence
+from ._multiplicity import holm, holm_confidence, hommel, true_discoveries
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
 from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
 from ._rank_by_folds import Ranked, rank_by_folds
 from ._ranking import Ranking
+from ._recalibration import Recalibration, adjust_prior, recalibrate
 from ._resampled import corrected_resampled_t
 from ._risk_control import SafeThreshold, learn_then_test, risk_p_value, safe_threshold
 from ._rules import (
@@ -51,6 +54,7 @@ from ._sequential import TEProcess
 from ._tails import IsolatedTail, isolated_tail
 from ._two_by_two import SafeTwoByTwo, safe_two_by_two
 from ._weighted import WeightedMean, weighted_mean
+from ._without_labels import WithoutLabels, cbpe
 
 __all__ = [
     "AlignedCounts",
@@ -61,17 +65,20 @@ __all__ = [
     "CalibrationResult",
     "Cause",
     "Comparison",
+    "DomainTest",
     "DriftTest",
     "Estimate",
     "Explanation",
     "HistoryDecision",
     "Interval",
     "IsolatedTail",
+    "LabelShift",
     "LearningCurveFit",
     "MoreDataDecision",
     "OutageGuard",
     "Ranked",
     "Ranking",
+    "Recalibration",
     "ReliabilityBin",
     "ReliabilityCurve",
     "ReportingDelay",
@@ -83,6 +90,8 @@ __all__ = [
     "ValueCounts",
     "WeightedMean",
     "WindowCounts",
+    "WithoutLabels",
+    "adjust_prior",
     "align_categories",
     "align_numbers",
     "bin_counts",
@@ -94,6 +103,7 @@ __all__ = [
     "brier",
     "burn_rate",
     "burn_rate_alarms",
+    "cbpe",
     "conformal_p_values",
     "conformal_quantile",
     "corrected_resampled_t",
@@ -101,18 +111,21 @@ __all__ = [
     "debiased_ece",
     "delong",
     "delong_difference",
+    "domain_classifier",
     "explain_change",
     "fit_learning_curve",
     "hanley_mcneil_variance",
     "history_limit",
     "holm",
     "holm_confidence",
+    "hommel",
     "isolated_tail",
     "jensen_shannon",
     "judge_against_history",
     "judge_rule_against_history",
     "kept_levels",
     "ks_statistic",
+    "label_shift",
     "learn_then_test",
     "leave_one_out_distances",
     "level_counts",
@@ -137,6 +150,7 @@ __all__ = [
     "quantile_interval",
     "range_breach",
     "rank_by_folds",
+    "recalibrate",
     "reliability_curve",
     "reporting_delay",
     "reporting_weights",
@@ -148,6 +162,7 @@ __all__ = [
     "safe_two_by_two",
     "sample_ratio_p_value",
     "total_variation",
+    "true_discoveries",
     "wasserstein_1d",
     "weighted_mean",
     "wilson",
