@@ -9,7 +9,12 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from mldeploy.assessment import DuplicatesAssessor, TimelinessAssessor, ValuesAssessor
+from mldeploy.assessment import (
+    DuplicatesAssessor,
+    RepresentativenessAssessor,
+    TimelinessAssessor,
+    ValuesAssessor,
+)
 from mldeploy.data import dataset_for
 from mldeploy.evidence import Finding, Report
 from mldeploy.problem import Criterion, Problem
@@ -85,3 +90,25 @@ def test_invoice_lines_repeat_34335_times(tables: ModuleType) -> None:
     report = DuplicatesAssessor().assess(data, problem)
 
     assert found(report, "duplicate_rows").details["count"] == 34_335
+
+
+@pytest.mark.slow
+def test_census_shares_2925_persons_between_its_halves_and_weighs_them(
+    tables: ModuleType,
+) -> None:
+    """2.93 % of the 99,762 test rows are in the training data in every column."""
+    problem = Problem(
+        name="p", statement="Who earns over 50,000?", target="over50k", positive=1,
+        weight="instance_weight", criteria=[Criterion("roc_auc", at_least=0.7)],
+    )  # fmt: skip
+    train, test = (dataset_for(tables.census(part), problem) for part in ("train", "test"))
+    w = tables.census("train")["instance_weight"]
+
+    shared = found(DuplicatesAssessor(reference=train).assess(test, problem), "row_overlap")
+    weighed = RepresentativenessAssessor().assess(train, problem)
+
+    assert shared.details["in_every_column"] == 2_925
+    (rows,) = weighed.select(name="effective_rows")
+    assert rows.estimate == pytest.approx(w.sum() ** 2 / (w**2).sum())
+    (label,) = weighed.select(name="label with weights")
+    assert (round(label.details["without"], 4), round(label.estimate or 0, 4)) == (0.0621, 0.0641)  # type: ignore[arg-type]

@@ -7,10 +7,12 @@ from mldeploy.assessment._duplicates import DuplicatesAssessor, overlap
 from mldeploy.assessment._expectations import ExpectationAssessor
 from mldeploy.assessment._leakage import LeakageAssessor
 from mldeploy.assessment._missing import MissingAssessor
+from mldeploy.assessment._representative import RepresentativenessAssessor
 from mldeploy.assessment._schema import SchemaAssessor
 from mldeploy.assessment._suite import AssessorSuite, default_assessors
 from mldeploy.assessment._timeliness import TimelinessAssessor
 from mldeploy.assessment._values import ValuesAssessor
+from mldeploy.assessment._weighting import raking_weights
 
 __all__ = [
     "AdequacyAssessor",
@@ -21,9 +23,11 @@ __all__ = [
     "ExpectationAssessor",
     "LeakageAssessor",
     "MissingAssessor",
+    "RepresentativenessAssessor",
     "SchemaAssessor",
     "TimelinessAssessor",
     "ValuesAssessor",
     "default_assessors",
     "overlap",
+    "raking_weights",
 ]

@@ -29,8 +29,14 @@ class Learner:
 
     def score(self, X: Floats, outcome: Outcome, train: Rows, test: Rows) -> float | None:
         """Fit on some rows and score others; None where the rows show one outcome only."""
-        learnt, asked = outcome.take(train), outcome.take(test)
-        if not learnt.varies or not asked.varies:
+        asked = outcome.take(test)
+        guess = self.guess(X, outcome, train, test) if asked.varies else None
+        return None if guess is None else asked.score(guess)
+
+    def guess(self, X: Floats, outcome: Outcome, train: Rows, test: Rows) -> Floats | None:
+        """Fit on some rows and guess others, as `Outcome.score` takes it; None as in `score`."""
+        learnt = outcome.take(train)
+        if not learnt.varies:
             return None
         settings: dict[str, Any] = {
             "max_iter": self.max_iter, "max_leaf_nodes": 15, "early_stopping": False,
@@ -39,11 +45,38 @@ class Learner:
         with threadpool_limits(1, user_api="openmp"):
             if self.task is Task.REGRESSION:
                 model = HistGradientBoostingRegressor(**settings).fit(X[train], learnt.values)
-                return asked.score(model.predict(X[test])[:, None])
+                guess: Floats = model.predict(X[test])[:, None]
+                return guess
             model = HistGradientBoostingClassifier(**settings).fit(X[train], learnt.values)
-            guess = np.zeros((test.size, outcome.n_classes))
-            guess[:, model.classes_.astype(np.int64)] = model.predict_proba(X[test])
-        return asked.score(guess[:, 1:] if self.task is Task.BINARY else guess)
+            shares = np.zeros((test.size, outcome.n_classes))
+            shares[:, model.classes_.astype(np.int64)] = model.predict_proba(X[test])
+        return shares[:, 1:] if self.task is Task.BINARY else shares
+
+
+def out_of_fold(
+    learner: Learner,
+    X: Floats,
+    outcome: Outcome,
+    *,
+    units: npt.NDArray[Any] | None,
+    rng: np.random.Generator,
+    n_folds: int = 5,
+) -> Floats | None:
+    """Guess every row from a model that has not seen it, nor its unit; None if it cannot be."""
+    n = outcome.values.size
+    codes = np.arange(n) if units is None else np.unique(units.astype(str), return_inverse=True)[1]
+    fold = (rng.permutation(int(codes.max()) + 1) % n_folds)[codes]
+    guess: Floats | None = None
+    for k in range(n_folds):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        if not test.size:
+            continue
+        part = learner.guess(X, outcome, train, test) if train.size else None
+        if part is None:
+            return None
+        guess = np.zeros((n, part.shape[1])) if guess is None else guess
+        guess[test] = part
+    return guess
 
 
 def flattery(

@@ -41,6 +41,7 @@ from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proport
 from ._rank_by_folds import Ranked, rank_by_folds
 from ._ranking import Ranking
 from ._recalibration import Recalibration, adjust_prior, recalibrate
+from ._representation import Raked, kish_n, rake, standardised_difference
 from ._resampled import corrected_resampled_t
 from ._risk_control import SafeThreshold, learn_then_test, risk_p_value, safe_threshold
 from ._rules import (
@@ -76,6 +77,7 @@ __all__ = [
     "LearningCurveFit",
     "MoreDataDecision",
     "OutageGuard",
+    "Raked",
     "Ranked",
     "Ranking",
     "Recalibration",
@@ -124,6 +126,7 @@ __all__ = [
     "judge_against_history",
     "judge_rule_against_history",
     "kept_levels",
+    "kish_n",
     "ks_statistic",
     "label_shift",
     "learn_then_test",
@@ -148,6 +151,7 @@ __all__ = [
     "psi_test",
     "quantile_edges",
     "quantile_interval",
+    "rake",
     "range_breach",
     "rank_by_folds",
     "recalibrate",
@@ -161,6 +165,7 @@ __all__ = [
     "safe_threshold",
     "safe_two_by_two",
     "sample_ratio_p_value",
+    "standardised_difference",
     "total_variation",
     "true_discoveries",
     "wasserstein_1d",
