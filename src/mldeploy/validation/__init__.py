@@ -2,6 +2,11 @@
 
 from mldeploy.validation._autonomy import AutonomyValidator, routing_from
 from mldeploy.validation._base import Validator
+from mldeploy.validation._calibration import (
+    CalibrationValidator,
+    reliability_diagram,
+    reliability_from,
+)
 from mldeploy.validation._criteria import CriteriaValidator
 from mldeploy.validation._defaults import default_validators
 from mldeploy.validation._fairness import FairnessValidator
@@ -17,6 +22,7 @@ from mldeploy.validation._uncertainty import UncertaintyValidator, conformal_fro
 __all__ = [
     "AutonomyValidator",
     "BaselineValidator",
+    "CalibrationValidator",
     "CriteriaValidator",
     "Fairness",
     "FairnessValidator",
@@ -29,5 +35,7 @@ __all__ = [
     "ValidatorSuite",
     "conformal_from",
     "default_validators",
+    "reliability_diagram",
+    "reliability_from",
     "routing_from",
 ]
