@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import final
+from typing import Self, final
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +77,20 @@ class ColumnProfile(ArrayRecord):
     sketch: TextSketch | None = None
     distinct: DistinctSketch | None = None
     limit: int = MAX_DISTINCT
+
+    @pydantic.model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        found = (self.texts if self.is_text else self.values), self.counts
+        if len(found[0]) != len(found[1]):
+            raise InvalidDataError(
+                f"column {self.name!r} has {len(found[0])} values and {len(found[1])} counts"
+            )
+        if self.sketch is None and (self.counts.sum() != self.n_known or (self.counts < 1).any()):
+            raise InvalidDataError(
+                f"the counts of column {self.name!r} are {self.counts.sum()} together, not "
+                f"{self.n_known}"
+            )
+        return self
 
     @property
     def is_text(self) -> bool:
