@@ -24,6 +24,7 @@ from ._domain import DomainTest, domain_classifier
 from ._drift import DriftTest, psi_test
 from ._estimate import Comparison, Estimate, Interval
 from ._explain import Cause, Explanation, explain_change
+from ._group_sequential import GroupSequential, crossing_probabilities, obrien_fleming, pocock
 from ._history import (
     HistoryDecision,
     history_limit,
@@ -54,6 +55,7 @@ from ._rules import (
 from ._sequential import TEProcess
 from ._tails import IsolatedTail, isolated_tail
 from ._two_by_two import SafeTwoByTwo, safe_two_by_two
+from ._two_shares import ratio_of_proportions, two_proportions
 from ._weighted import WeightedMean, weighted_mean
 from ._without_labels import WithoutLabels, cbpe
 
@@ -70,6 +72,7 @@ __all__ = [
     "DriftTest",
     "Estimate",
     "Explanation",
+    "GroupSequential",
     "HistoryDecision",
     "Interval",
     "IsolatedTail",
@@ -110,6 +113,7 @@ __all__ = [
     "conformal_quantile",
     "corrected_resampled_t",
     "cox_calibration",
+    "crossing_probabilities",
     "debiased_ece",
     "delong",
     "delong_difference",
@@ -143,10 +147,12 @@ __all__ = [
     "new_values",
     "null_ece",
     "null_share_jump",
+    "obrien_fleming",
     "paired_bootstrap",
     "paired_bootstrap_cells",
     "paired_bootstrap_ratio",
     "paired_proportions",
+    "pocock",
     "psi",
     "psi_test",
     "quantile_edges",
@@ -154,6 +160,7 @@ __all__ = [
     "rake",
     "range_breach",
     "rank_by_folds",
+    "ratio_of_proportions",
     "recalibrate",
     "reliability_curve",
     "reporting_delay",
@@ -168,6 +175,7 @@ __all__ = [
     "standardised_difference",
     "total_variation",
     "true_discoveries",
+    "two_proportions",
     "wasserstein_1d",
     "weighted_mean",
     "wilson",
