@@ -14,7 +14,17 @@ from mldeploy.validation._fairness_terms import Fairness
 from mldeploy.validation._fit import FitValidator
 from mldeploy.validation._leakage import LeakageValidator
 from mldeploy.validation._looks import SupportsLooks
+from mldeploy.validation._probe import Expects, Probe
+from mldeploy.validation._probes import (
+    DirectionProbe,
+    InvarianceProbe,
+    MissingProbe,
+    NoiseProbe,
+    UnitProbe,
+    UnseenProbe,
+)
 from mldeploy.validation._rivals import BaselineValidator
+from mldeploy.validation._robustness import Example, RobustnessValidator, default_probes
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._suite import ValidatorSuite
 from mldeploy.validation._uncertainty import UncertaintyValidator, conformal_from
@@ -24,16 +34,27 @@ __all__ = [
     "BaselineValidator",
     "CalibrationValidator",
     "CriteriaValidator",
+    "DirectionProbe",
+    "Example",
+    "Expects",
     "Fairness",
     "FairnessValidator",
     "FitValidator",
+    "InvarianceProbe",
     "LeakageValidator",
+    "MissingProbe",
+    "NoiseProbe",
+    "Probe",
+    "RobustnessValidator",
     "SliceValidator",
     "SupportsLooks",
     "UncertaintyValidator",
+    "UnitProbe",
+    "UnseenProbe",
     "Validator",
     "ValidatorSuite",
     "conformal_from",
+    "default_probes",
     "default_validators",
     "reliability_diagram",
     "reliability_from",
