@@ -8,8 +8,16 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-INSTALL := $(PIP) install --quiet --constraint requirements.lock
 ARGS ?=
+
+# uv installs in seconds what takes pip minutes; where it cannot, pip does.
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
+define install
+	$(1)/bin/python -m pip --disable-pip-version-check install --quiet uv && \
+		$(1)/bin/uv pip install --quiet --python $(1)/bin/python $(2) || \
+		$(1)/bin/python -m pip --disable-pip-version-check install --quiet $(2)
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help example test test-fast lint style types contract dependencies spelling docs check \
@@ -27,7 +35,7 @@ $(VENV)/.pip:
 	@touch $@
 
 $(VENV)/.example: $(VENV)/.pip pyproject.toml requirements.lock
-	$(INSTALL) --editable . --group examples
+	$(call install,$(VENV),--constraint requirements.lock --editable . --group examples)
 	@touch $@
 
 # Every extra but the engines, which are large: `.venv-engines` has them.
@@ -36,22 +44,18 @@ EXTRAS = $$($(BIN)/python -c 'import tomllib; from pathlib import Path; \
 	print(*sorted(set(extras) - {"all", "dask", "ray", "spark"}), sep=",")')
 
 $(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
-	$(INSTALL) --editable ".[$(EXTRAS)]" --group dev --group examples
+	$(call install,$(VENV),--constraint requirements.lock --editable ".[$(EXTRAS)]" --group dev --group examples)
 	@touch $@ $(VENV)/.example
 
 # Clients that others wrote, in an environment of their own: they contradict ours, and each other.
 .venv-clients/.done: tests/serving/http/clients/requirements.txt $(VENV)/.pip
 	$(PYTHON) -m venv .venv-clients
-	.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet uv
-	.venv-clients/bin/uv pip install --quiet --python .venv-clients/bin/python --requirement $< || \
-		.venv-clients/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	$(call install,.venv-clients,--requirement $<)
 	@touch $@
 
 .venv-engines/.done: tests/integrations/requirements.txt pyproject.toml requirements.lock $(VENV)/.pip
 	$(PYTHON) -m venv .venv-engines
-	.venv-engines/bin/python -m pip --disable-pip-version-check install --quiet uv
-	.venv-engines/bin/uv pip install --quiet --python .venv-engines/bin/python \
-		--constraint requirements.lock --editable ".[dask,ray,spark,testing]" --requirement $<
+	$(call install,.venv-engines,--constraint requirements.lock --editable ".[arrow,dask,ray,spark,testing]" --requirement $<)
 	@touch $@
 
 # Debian's promtool, where there is a Debian; its test says so where there is none.
