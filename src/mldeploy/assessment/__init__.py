@@ -5,6 +5,7 @@ from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._change import ChangeAssessor
 from mldeploy.assessment._duplicates import DuplicatesAssessor, overlap
 from mldeploy.assessment._expectations import ExpectationAssessor
+from mldeploy.assessment._label_quality import LabelQualityAssessor, suspect_rows
 from mldeploy.assessment._leakage import LeakageAssessor
 from mldeploy.assessment._missing import MissingAssessor
 from mldeploy.assessment._representative import RepresentativenessAssessor
@@ -21,6 +22,7 @@ __all__ = [
     "DataAssessor",
     "DuplicatesAssessor",
     "ExpectationAssessor",
+    "LabelQualityAssessor",
     "LeakageAssessor",
     "MissingAssessor",
     "RepresentativenessAssessor",
@@ -30,4 +32,5 @@ __all__ = [
     "default_assessors",
     "overlap",
     "raking_weights",
+    "suspect_rows",
 ]

@@ -32,6 +32,7 @@ from ._history import (
     leave_one_out_distances,
 )
 from ._intervals import mean_interval, quantile_interval, rule_of_three, wilson
+from ._label_noise import ChanceOfFlags, Suspects, flags_by_chance, suspect_labels
 from ._label_shift import LabelShift, label_shift
 from ._late_labels import ReportingDelay, matured, reporting_delay, reporting_weights
 from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learning_curve
@@ -67,6 +68,7 @@ __all__ = [
     "BurnRateRule",
     "CalibrationResult",
     "Cause",
+    "ChanceOfFlags",
     "Comparison",
     "DomainTest",
     "DriftTest",
@@ -91,6 +93,7 @@ __all__ = [
     "SafeThreshold",
     "SafeTwoByTwo",
     "ShiryaevRoberts",
+    "Suspects",
     "TEProcess",
     "ValueCounts",
     "WeightedMean",
@@ -120,6 +123,7 @@ __all__ = [
     "domain_classifier",
     "explain_change",
     "fit_learning_curve",
+    "flags_by_chance",
     "hanley_mcneil_variance",
     "history_limit",
     "holm",
@@ -173,6 +177,7 @@ __all__ = [
     "safe_two_by_two",
     "sample_ratio_p_value",
     "standardised_difference",
+    "suspect_labels",
     "total_variation",
     "true_discoveries",
     "two_proportions",
