@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "AccessDeniedError",
     "AlreadyExistsError",
     "ApprovalError",
     "DeploymentError",
@@ -286,6 +287,17 @@ class IntegrityError(MLDeployError, ValueError):
 
 class NotFoundError(MLDeployError, LookupError):
     """A name, version, alias or artifact that the store does not hold."""
+
+
+class AccessDeniedError(MLDeployError, PermissionError):
+    """Data that somebody asked for, and may not read."""
+
+    def __init__(self, what: str, *, person: str, readers: Sequence[str]) -> None:
+        self.what, self.person, self.readers = what, person, tuple(readers)
+        open_to = ", ".join(self.readers) or "nobody"
+        super().__init__(
+            f"{person} may not read {what}, which is open to {open_to}; ask its owner"
+        )
 
 
 class AlreadyExistsError(MLDeployError, FileExistsError):

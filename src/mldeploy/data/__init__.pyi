@@ -1,4 +1,9 @@
 from ._bins import ColumnBins, comparable
+from ._catalogue import Catalogue
+from ._catalogue_lineage import Derivation, Lineage
+from ._catalogue_records import AccessRule, DatasetEntry, DatasetVersion
+from ._catalogue_search import Found
+from ._catalogue_sheet import DataSheet, SheetSection
 from ._claims import Claim
 from ._column import ColumnSchema
 from ._column_drift import ColumnDrift
@@ -24,6 +29,7 @@ from ._fingerprint import fingerprint_of
 from ._for_problem import dataset_for, require_roles
 from ._join import Stream, join_as_of
 from ._named_change import Change
+from ._pattern import whole_text_pattern
 from ._profile import Profile
 from ._profile_part import profile_part
 from ._proposal import SchemaProposal
@@ -38,7 +44,9 @@ from ._split import GroupSplit, Partition, RandomSplit, Split, TimeSplit, defaul
 from ._table_rules import Dependency
 
 __all__ = [
+    "AccessRule",
     "COLUMN_RULES",
+    "Catalogue",
     "Change",
     "Claim",
     "ColumnBins",
@@ -49,16 +57,22 @@ __all__ = [
     "ColumnSchema",
     "Compatibility",
     "DataReport",
+    "DataSheet",
     "DataSource",
     "Dataset",
+    "DatasetEntry",
+    "DatasetVersion",
     "Dependency",
+    "Derivation",
     "DriftReport",
     "Engine",
     "FileSource",
     "Fingerprint",
     "FingerprintReduction",
+    "Found",
     "FrameSource",
     "GroupSplit",
+    "Lineage",
     "LocalEngine",
     "Partition",
     "Position",
@@ -72,6 +86,7 @@ __all__ = [
     "Schema",
     "SchemaDiff",
     "SchemaProposal",
+    "SheetSection",
     "Sifted",
     "Split",
     "Stream",
@@ -95,4 +110,5 @@ __all__ = [
     "source_of",
     "to_pandas",
     "to_polars",
+    "whole_text_pattern",
 ]
