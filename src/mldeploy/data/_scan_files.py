@@ -34,6 +34,7 @@ FORMATS: Final = {
 """What a file holds, by the end of its name."""
 
 _PROBED_ROWS: Final = 10_000
+_PROBED_BYTES: Final = 1 << 26
 
 
 @final
@@ -57,11 +58,21 @@ class Opening:
                 return pl.scan_ipc(path, **where)
             case "csv":
                 return pl.scan_csv(
-                    path, try_parse_dates=True, infer_schema_length=_PROBED_ROWS,
+                    path, try_parse_dates=True, infer_schema_length=_n_probed(path),
                     schema_overrides=types, **where,
                 )  # fmt: skip
         where.pop("glob", None)
         return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=types, **where)
+
+
+def _n_probed(path: str) -> int:
+    """Return from how many rows to tell types: fewer if they are long."""
+    if is_remote(path):
+        return _PROBED_ROWS
+    with open(path, "rb") as opened:  # noqa: PTH123 - a path as text
+        block = opened.read(1 << 20)
+    bytes_a_row = len(block) / (block.count(b"\n") or 1)
+    return int(min(_PROBED_ROWS, max(_PROBED_BYTES / max(bytes_a_row, 1), 1)))
 
 
 def format_of(path: str) -> str:

@@ -43,6 +43,7 @@ class SupportsBatches(Protocol):
 BATCH_ROWS: Final = 1 << 17
 _CELLS: Final = BATCH_ROWS * 32
 _FEWEST: Final = 1 << 12
+_BYTES: Final = 1 << 26
 _SQL_ROWS: Final = 1 << 15
 
 
@@ -105,7 +106,7 @@ def polars_of(source: object) -> pl.DataFrame:
 def batch_rows(n_columns: int, bytes_a_row: float = 0.0) -> int:
     """Return how many rows to hold at a time."""
     by_cells = max(_CELLS // max(n_columns, 1), _FEWEST)
-    by_bytes = max(int((1 << 28) / bytes_a_row), 16) if bytes_a_row else BATCH_ROWS
+    by_bytes = max(int(_BYTES / bytes_a_row), 16) if bytes_a_row else BATCH_ROWS
     return min(BATCH_ROWS, by_cells, by_bytes)
 
 

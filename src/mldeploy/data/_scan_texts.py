@@ -18,7 +18,7 @@ Counts: TypeAlias = npt.NDArray[np.int64]
 _SHARE: Final = 1_024
 _LONGEST: Final = 1_024
 _CANDIDATES: Final = 16_384
-_AT_ONCE: Final = 1 << 26
+_AT_ONCE: Final = 1 << 24
 
 
 @final
@@ -114,7 +114,7 @@ def _frequent(texts: list[str], counts: Counts) -> list[str]:
 
 
 def _runs(sizes: Counts) -> Iterator[tuple[int, int]]:
-    """Yield stretches of texts of about 64 MB together, or of one text."""
+    """Yield stretches of texts of about 16 MB together, or of one text."""
     start = total = 0
     if int(sizes.sum()) <= _AT_ONCE:
         yield 0, sizes.size
