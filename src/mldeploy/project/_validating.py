@@ -13,9 +13,8 @@ from mldeploy._record import Clock, digest_of
 from mldeploy.data import Dataset, row_digests
 from mldeploy.errors import PromotionError
 from mldeploy.evidence import Finding, Report, Severity, Verdict
-from mldeploy.model import Model
+from mldeploy.model import CodeState, Model
 from mldeploy.problem import Problem
-from mldeploy.project._pipeline import surroundings
 from mldeploy.project._settings import settings_of
 from mldeploy.registry import Evaluations, sketch_of
 from mldeploy.stats import worth_after_looks
@@ -150,7 +149,12 @@ def _key(
     *,
     champion: Model | None,
 ) -> str:
-    """Return the digest of all that a report depends on."""
+    """Return the digest of all that a report depends on.
+
+    Validators of mldeploy are known by its version. What others wrote may call anything, so the
+    whole working tree counts as soon as one of theirs takes part.
+    """
+    theirs = list[JsonValue](_code_of(validator))
     about: dict[str, JsonValue] = {
         "model": model.digest,
         "signature": model.signature.digest,
@@ -161,10 +165,10 @@ def _key(
         "roles": dataset.roles.digest,
         "problem": problem.digest,
         "validator": settings_of(validator),
-        "validator_code": list[JsonValue](_code_of(validator)),
+        "validator_code": [theirs, CodeState.of().digest] if theirs else [],
+        "mldeploy": installed_version("mldeploy"),
         "python": sys.version.split()[0],
         "libraries": {name: installed_version(name) for name in _LIBRARIES},
-        **surroundings(),
     }
     return digest_of(about)
 
