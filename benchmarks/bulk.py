@@ -56,7 +56,12 @@ def mlflow_pyfunc(folder: Path, rows: Path, out: Path) -> None:
 
     estimator = joblib.load(folder / "model.joblib")
     with tempfile.TemporaryDirectory() as place:
-        mlflow.sklearn.save_model(estimator, f"{place}/m", pyfunc_predict_fn="predict_proba")
+        mlflow.sklearn.save_model(
+            estimator,
+            f"{place}/m",
+            serialization_format="cloudpickle",
+            pyfunc_predict_fn="predict_proba",
+        )
         model = mlflow.pyfunc.load_model(f"{place}/m")
     _in_pieces(model.predict, rows, out)
 
