@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -17,10 +17,11 @@ from mldeploy.data import Dataset, default_split
 from mldeploy.errors import InvalidDataError
 from mldeploy.evidence import Finding, Severity, Verdict, figure
 from mldeploy.model import Model, labels_of
-from mldeploy.problem import Metric, MetricKind, Needs, Problem, find_metric, point_value
+from mldeploy.problem import Metric, Problem, point_value
 from mldeploy.stats import Comparison, corrected_resampled_t
 from mldeploy.validation._base import Validator
 from mldeploy.validation._fit_rivals import richer_rival, simpler_rival
+from mldeploy.validation._refit import quality_metric, with_estimator
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 _RELATIVE_MARGIN = 0.02
@@ -100,7 +101,7 @@ class FitValidator(Validator):
     def _validate(
         self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
     ) -> Iterator[Finding]:
-        metric = _metric_of(problem, model)
+        metric = quality_metric(problem, scored=model.signature.probabilistic)
         try:
             scores, sizes = self._scores(model, self._drawn(dataset), problem, metric)
         except InvalidDataError as error:
@@ -157,7 +158,7 @@ class FitValidator(Validator):
                 estimator = clone(rivals[name]).fit(X.iloc[train], y[train])
             except ValueError as error:
                 raise InvalidDataError(f"the {name} could not be fitted: {error}") from error
-            fitted = _as_model(model, estimator)
+            fitted = with_estimator(model, estimator)
             sides = [_score(metric, fitted, dataset.take(rows)) for rows in (train, test)]
             found[name].append((sides[0], sides[1]))
         scores = {name: _Scores.of(pairs) for name, pairs in found.items()}
@@ -258,29 +259,6 @@ class _Scores:
         sign = 1 if metric.higher_is_better else -1
         means = (sign * float(side.mean()) for side in (self.trained, self.held_out))
         return " and ".join(figure(float(f"{mean:.3g}"), metric.unit) for mean in means)
-
-
-def _metric_of(problem: Problem, model: Model) -> Metric:
-    """Return the first quality metric that all rivals can be judged by."""
-    scored = model.signature.probabilistic
-    for criterion in problem.criteria:
-        metric = criterion.metric
-        suits = metric.kind is MetricKind.QUALITY and metric.name != "bias"
-        if suits and (scored or metric.needs is not Needs.SCORE):
-            return metric
-    return find_metric("accuracy" if problem.task.is_classification else "mean_absolute_error")
-
-
-def _as_model(model: Model, estimator: Any) -> Model:
-    """Return the model with another estimator, whose classes may be fewer."""
-    classes = tuple(getattr(estimator, "classes_", np.array(())).tolist())
-    signature = model.signature.model_copy(
-        update={
-            "classes": classes or model.signature.classes,
-            "probabilistic": hasattr(estimator, "predict_proba"),
-        }
-    )
-    return replace(model, estimator=estimator, signature=signature)
 
 
 def _score(metric: Metric, model: Model, dataset: Dataset) -> float:
