@@ -358,6 +358,14 @@ class DeploymentError(MLDeployError, RuntimeError):
 # --- running ------------------------------------------------------------------------------
 
 
+class RehearsalFailedError(MLDeployError, RuntimeError):
+    """A fresh process could not load or ask a model; `cause` is what it said."""
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+
 class StepFailedError(MLDeployError, RuntimeError):
     """A step of a pipeline run that raised; the earlier steps are kept and are not repeated."""
 

@@ -4,6 +4,7 @@ from ._format import ModelFormat, SkopsFormat
 from ._labels import classes_of, labels_of
 from ._model import Model
 from ._provenance import Provenance
+from ._rehearsal import Rehearsal, rehearse
 from ._signature import Signature
 from .compiled._model import CompiledModel
 from .compiling._compile import Compilation, compile_model, default_compilers
@@ -20,6 +21,7 @@ __all__ = [
     "Model",
     "ModelFormat",
     "Provenance",
+    "Rehearsal",
     "Signature",
     "SkopsFormat",
     "TableCompiler",
@@ -28,4 +30,5 @@ __all__ = [
     "default_compilers",
     "labels_of",
     "prove",
+    "rehearse",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import final
 
 import numpy as np
@@ -14,12 +15,14 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from mldeploy.data import Dataset
+from mldeploy.errors import RehearsalFailedError, SerializationError
 from mldeploy.evidence import Finding, Severity, Verdict
-from mldeploy.model import Model, SkopsFormat
+from mldeploy.model import Model, Rehearsal, SkopsFormat
 from mldeploy.problem import Criterion, Judge, MetricKind, Problem, ScoredRows
 from mldeploy.stats import Estimate, Interval
 from mldeploy.validation._base import Validator
 from mldeploy.validation._looks import must_be_a_look
+from mldeploy.validation._rehearsal import judged_by, rehearsed
 from mldeploy.validation._rivals import rivals_of
 
 _OF_PROBABILITIES = frozenset(
@@ -76,12 +79,13 @@ class CriteriaValidator(Validator):
             n_looks=self.n_looks,
         )
         timed: ScoredRows | None = None
+        rehearsal = cache(partial(rehearsed, model, dataset, n_calls=100))
         for criterion in tqdm(problem.criteria, desc="criteria", delay=1, leave=False):
             if criterion.metric.kind is MetricKind.LATENCY:
                 timed = timed or self._timed(model, dataset, rows, problem)
                 yield from judge.judge(criterion, timed)
             elif criterion.metric.kind is MetricKind.RESOURCE:
-                yield judge.judge_estimate(criterion, _model_size(model))
+                yield from _resources(judge, criterion, model, rehearsal)
             elif criterion.metric.kind is MetricKind.DATA:
                 yield _judged_elsewhere(check, criterion)
             else:
@@ -122,6 +126,33 @@ def seconds_per_row(model: Model, dataset: Dataset) -> npt.NDArray[np.float64]:
             model.predict(X.iloc[i : i + 1])
             seconds[i] = time.perf_counter() - start
     return seconds
+
+
+def _resources(
+    judge: Judge, criterion: Criterion, model: Model, rehearsal: Callable[[], Rehearsal]
+) -> Iterator[Finding]:
+    """Judge a resource: what is not known from the file is rehearsed in a fresh process."""
+    name = criterion.metric.name
+    if name == "model_size":
+        yield judge.judge_estimate(criterion, _model_size(model))
+        return
+    why = "it is measured where prices are known, by `mldeploy bench`"
+    if name in ("memory", "start_time"):
+        try:
+            yield from judged_by(judge.check, rehearsal(), (criterion,), model.signature.task)
+        except (RehearsalFailedError, SerializationError) as error:
+            why = str(error)
+        else:
+            return
+    yield Finding(
+        check=judge.check,
+        name=name,
+        verdict=Verdict.INSUFFICIENT,
+        severity=criterion.severity,
+        summary=f"It cannot be told whether {criterion} holds: {why}.",
+        criterion=criterion.digest,
+        unit=criterion.metric.unit,
+    )
 
 
 def _model_size(model: Model) -> Estimate:
