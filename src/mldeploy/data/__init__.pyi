@@ -10,6 +10,7 @@ from ._column_drift import ColumnDrift
 from ._column_profile import ColumnProfile
 from ._column_rules import COLUMN_RULES, ColumnRule
 from ._convert import to_pandas, to_polars
+from ._cursor_source import CursorSource
 from ._data_report import DataReport
 from ._data_source import DataSource, Position, SupportsIncrements, SupportsParts
 from ._dataset import Dataset
@@ -27,6 +28,8 @@ from ._engine_run import reduce_source
 from ._file_source import FileSource
 from ._fingerprint import fingerprint_of
 from ._for_problem import dataset_for, require_roles
+from ._foreign_schema import ForeignSchema
+from ._increments import GrowingSource, Increment, IncrementalReader
 from ._join import Stream, join_as_of
 from ._named_change import Change
 from ._pattern import whole_text_pattern
@@ -56,6 +59,7 @@ __all__ = [
     "ColumnRule",
     "ColumnSchema",
     "Compatibility",
+    "CursorSource",
     "DataReport",
     "DataSheet",
     "DataSource",
@@ -69,9 +73,13 @@ __all__ = [
     "FileSource",
     "Fingerprint",
     "FingerprintReduction",
+    "ForeignSchema",
     "Found",
     "FrameSource",
     "GroupSplit",
+    "GrowingSource",
+    "Increment",
+    "IncrementalReader",
     "Lineage",
     "LocalEngine",
     "Partition",

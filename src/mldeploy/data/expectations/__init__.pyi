@@ -2,6 +2,7 @@ from ._base import Expectation, Facts, Question
 from ._custom import Holds, Passes
 from ._distribution import LikeReference
 from ._figures import FigureInRange, Fresh, RowCount, SumInRange
+from ._foreign import ForeignExpectations
 from ._keys import ForeignKey, Unique
 from ._rows import RowExpectation
 from ._suite import Expectations
@@ -12,6 +13,7 @@ __all__ = [
     "Expectations",
     "Facts",
     "FigureInRange",
+    "ForeignExpectations",
     "ForeignKey",
     "Fresh",
     "Holds",
