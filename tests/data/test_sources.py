@@ -233,7 +233,18 @@ def test_a_file_that_changed_after_it_was_read_is_no_increment(tmp_path: Path) -
     write(day(0, 26), tmp_path / "a.parquet")
 
     with pytest.raises(InvalidDataError, match=r"a\.parquet changed after it was read"):
-        source.increment(old, source.position())
+        source.position(old)
+
+
+def test_a_file_that_went_and_came_back_is_not_new(tmp_path: Path) -> None:
+    source = FileSource(pattern=str(tmp_path))
+    write(day(0), tmp_path / "a.parquet")
+    first = source.position()
+    (tmp_path / "a.parquet").unlink()
+    without = source.position(first)
+    write(day(0), tmp_path / "a.parquet")
+
+    assert source.position(without) == without == first
 
 
 def test_an_increment_whose_file_is_replaced_is_not_read(tmp_path: Path) -> None:

@@ -28,11 +28,9 @@ from ._engine_run import reduce_source
 from ._file_source import FileSource
 from ._fingerprint import fingerprint_of
 from ._for_problem import dataset_for, require_roles
-from ._foreign_schema import ForeignSchema
 from ._increments import GrowingSource, Increment, IncrementalReader
 from ._join import Stream, join_as_of
 from ._named_change import Change
-from ._pattern import whole_text_pattern
 from ._profile import Profile
 from ._profile_part import profile_part
 from ._proposal import SchemaProposal
@@ -73,7 +71,6 @@ __all__ = [
     "FileSource",
     "Fingerprint",
     "FingerprintReduction",
-    "ForeignSchema",
     "Found",
     "FrameSource",
     "GroupSplit",
@@ -118,5 +115,4 @@ __all__ = [
     "source_of",
     "to_pandas",
     "to_polars",
-    "whole_text_pattern",
 ]

@@ -70,8 +70,14 @@ class SupportsParts(Protocol):
 class SupportsIncrements(Protocol):
     """A source that grows, and can say what is new."""
 
-    def position(self) -> Position:
-        """Return where the source ends now."""
+    def position(self, since: Position | None = None) -> Position:
+        """Return where the source ends now, which is `since` if nothing came after it.
+
+        Raises
+        ------
+        InvalidDataError
+            If what was there at an earlier position has changed.
+        """
         ...
 
     def increment(self, since: Position | None, until: Position) -> DataSource:

@@ -153,27 +153,28 @@ class FileSource:
 
     # --- what is new ----------------------------------------------------------------------
 
-    def position(self) -> Position:
-        """Return the files that are there now, each with the digest of its bytes."""
-        there = _found(self.pattern) if self.only is None else self.files()
-        return {file: self._digest(file) for file in there}
-
-    def increment(self, since: Position | None, until: Position) -> FileSource:
-        """Return the files that came between two positions.
+    def position(self, since: Position | None = None) -> Position:
+        """Return the files that are or were there, each with the digest of its bytes.
 
         Raises
         ------
         InvalidDataError
-            If a file of the first position is another in the second: its rows were read. A file
-            that is gone by the second position was read, and may go.
+            If a file of an earlier position is another now: its rows were read. One that is gone
+            may go, and is not new if it comes back.
         """
+        there = _found(self.pattern) if self.only is None else self.files()
+        now = {file: self._digest(file) for file in there}
         before = since or {}
-        changed = [f for f, digest in before.items() if until.get(f, digest) != digest]
-        if changed:
+        if changed := [f for f, digest in now.items() if before.get(f, digest) != digest]:
             raise InvalidDataError(
                 f"{', '.join(changed[:5])} changed after it was read; what is read once only may "
                 "grow by new files, not by new rows of old ones"
             )
+        return {**before, **now}
+
+    def increment(self, since: Position | None, until: Position) -> FileSource:
+        """Return the files that came between two positions, held against their digests."""
+        before = since or {}
         new = {f: str(digest) for f, digest in until.items() if f not in before}
         return replace(self, only=new)
 

@@ -122,7 +122,8 @@ class QuerySource:
     Attributes
     ----------
     query : polars.LazyFrame
-        What is read, again each time, in streaming.
+        What is read, again each time, in streaming. A query that was run once remembers the
+        files that it found; see `CursorSource` for one that grows.
     time : str or None
         Column with the time of each row, with a zone.
     name : str
