@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -58,30 +60,48 @@ def middles_of(keys: Floats, kind: Kind, level: int) -> Floats:
     return np.where(some, keys + (np.trunc(last) - keys) / 2, keys)
 
 
-def pooled(keys: Floats, counts: Counts) -> tuple[Floats, Counts]:
-    """Return distinct keys in increasing order with their summed counts."""
-    if not keys.size:
-        return keys, counts
-    order = np.argsort(keys)
-    keys, counts = keys[order], counts[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return keys[starts], np.add.reduceat(counts, starts)
+@final
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """How often each key occurs, and the weight of the rows with it, if rows have weights."""
 
+    keys: Floats
+    counts: Counts
+    weights: Floats = field(default_factory=lambda: np.zeros(0))
 
-def fitted(
-    keys: Floats, counts: Counts, kind: Kind, level: int, limit: int
-) -> tuple[Floats, Counts, int]:
-    """Pool values at the finest level, `level` or coarser, that has at most `limit` buckets.
+    @classmethod
+    def joined(cls, parts: Sequence[Tally]) -> Tally:
+        """Return parts one after the other."""
+        return cls(
+            np.concatenate([part.keys for part in parts]),
+            np.concatenate([part.counts for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+        )
 
-    The level that results depends on the set of values only, since coarser buckets are unions
-    of finer ones: this is why merging is associative.
-    """
-    keys, counts = pooled(keys_of(keys, kind, level), counts)
-    if len(keys) <= limit:
-        return keys, counts, level
-    coarser = _finest(keys, kind, level, limit)
-    keys, counts = pooled(keys_of(keys, kind, coarser), counts)
-    return keys, counts, coarser
+    def pooled(self, kind: Kind, level: int) -> Tally:
+        """Return the buckets of a level in increasing order, each once."""
+        keys = keys_of(self.keys, kind, level)
+        if not keys.size:
+            return self
+        order = np.argsort(keys)
+        keys = keys[order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        weights = self.weights
+        if weights.size:
+            weights = np.add.reduceat(weights[order], starts)
+        return Tally(keys[starts], np.add.reduceat(self.counts[order], starts), weights)
+
+    def fitted(self, kind: Kind, level: int, limit: int) -> tuple[Tally, int]:
+        """Pool at the finest level, `level` or coarser, that has at most `limit` buckets.
+
+        The level that results depends on the set of keys only, since coarser buckets are unions
+        of finer ones: this is why merging is associative.
+        """
+        tally = self.pooled(kind, level)
+        if tally.keys.size <= limit:
+            return tally, level
+        coarser = _finest(tally.keys, kind, level, limit)
+        return tally.pooled(kind, coarser), coarser
 
 
 def _finest(keys: Floats, kind: Kind, level: int, limit: int) -> int:

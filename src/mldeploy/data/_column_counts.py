@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -12,7 +11,7 @@ from typing import Final, final
 import numpy as np
 import numpy.typing as npt
 
-from mldeploy.data._buckets import fitted
+from mldeploy.data._buckets import Tally
 from mldeploy.data._column import Kind, common_kind
 from mldeploy.data._hashing import hashes_of_numbers
 from mldeploy.data._sketch import DistinctSketch, TextSketch
@@ -44,6 +43,8 @@ class ColumnCounts:
     frequent: tuple[str, ...] = ()
     sketch: TextSketch | None = None
     distinct: DistinctSketch | None = None
+    weights: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    missing_weight: float | None = None
 
     @property
     def n_known(self) -> int:
@@ -100,29 +101,39 @@ def merged_columns(parts: Sequence[ColumnCounts]) -> ColumnCounts:
     first = parts[0]
     if other := next((part.name for part in parts if part.name != first.name), None):
         raise InvalidDataError(f"{first.name!r} and {other!r} are different columns")
+    missing_weight = _missing_weight(parts)
     known = {part.kind for part in parts if part.n_known}
     kind = common_kind(first.name, known) if known else min(part.kind for part in parts)
     if kind in ("string", "category"):
-        return _merged_texts(parts, kind)
-    return _merged_numbers(parts, kind)
+        return replace(_merged_texts(parts, kind), missing_weight=missing_weight)
+    return replace(_merged_numbers(parts, kind), missing_weight=missing_weight)
 
 
 def _merged_numbers(parts: Sequence[ColumnCounts], kind: Kind) -> ColumnCounts:
     level, limit = max(part.level for part in parts), min(part.limit for part in parts)
-    values, counts, level = fitted(
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.counts for part in parts]),
-        kind, level, limit,
-    )  # fmt: skip
+    both = Tally.joined([Tally(part.values, part.counts, part.weights) for part in parts])
+    tally, level = both.fitted(kind, level, limit)
     lows = [part.minimum for part in parts if part.minimum is not None]
     highs = [part.maximum for part in parts if part.maximum is not None]
     return ColumnCounts(
         name=parts[0].name, kind=kind, n=sum(part.n for part in parts),
         n_missing=sum(part.n_missing for part in parts),
         minimum=min(lows, default=None), maximum=max(highs, default=None),
-        level=level, values=values, counts=counts, limit=limit,
+        level=level, values=tally.keys, counts=tally.counts, limit=limit,
         distinct=_sample(parts) if level else None,
+        weights=tally.weights,
     )  # fmt: skip
+
+
+def _missing_weight(parts: Sequence[ColumnCounts]) -> float | None:
+    """Return the weight of the rows without a value; None if rows have no weights."""
+    weights = [part.missing_weight for part in parts if part.missing_weight is not None]
+    if weights and len(weights) < len(parts):
+        raise InvalidDataError(
+            f"rows have weights in one profile of {parts[0].name!r} and none in another; make "
+            "both with weight=, or neither"
+        )
+    return sum(weights) if weights else None
 
 
 def _sample(parts: Sequence[ColumnCounts]) -> DistinctSketch | None:
@@ -144,23 +155,57 @@ def _merged_texts(parts: Sequence[ColumnCounts], kind: Kind) -> ColumnCounts:
         n_missing=sum(part.n_missing for part in parts),
         frequent=tuple(sorted({text for part in parts for text in part.frequent})), limit=limit,
     )  # fmt: skip
-    if all(part.sketch is None for part in parts):
-        pooled: Counter[str] = Counter()
-        for part in parts:
-            for text, count in zip(part.texts, part.counts.tolist(), strict=True):
-                pooled[text] += count
-        texts = tuple(sorted(pooled))
-        counts = np.array([pooled[text] for text in texts], np.int64)
-        if listable(len(texts), size_of(texts), limit):
-            return replace(merged, texts=texts, counts=counts)
-        sketch = TextSketch.of(texts, counts)
-    else:
-        sketch = reduce(add, [part.sketch or _sketch_of(part) for part in parts])
-    return with_sketch(merged, sketch)
+    if any(part.sketch is not None for part in parts):
+        return with_sketch(
+            merged, reduce(add, [part.sketch or _sketch_of(part) for part in parts])
+        )
+    listed = ListedTexts()
+    for part in parts:
+        listed.add(part.texts, part.counts.tolist(), part.weights.tolist())
+    texts, counts, weights = listed.in_order()
+    if listable(len(texts), size_of(texts), limit):
+        return replace(merged, texts=texts, counts=counts, weights=weights)
+    return with_sketch(merged, TextSketch.of(texts, counts, weights))
+
+
+@final
+class ListedTexts:
+    """Texts with their counts, and weights if rows have any."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._weights: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def add(
+        self, texts: Sequence[str], counts: Sequence[int], weights: Sequence[float]
+    ) -> list[str]:
+        """Add counts of distinct texts, and return the texts that are new."""
+        listed, new = self._counts, []
+        for text, count in zip(texts, counts, strict=True):
+            if text in listed:
+                listed[text] += count
+            else:
+                listed[text] = count
+                new.append(text)
+        for text, weight in zip(texts, weights, strict=False):
+            self._weights[text] = self._weights.get(text, 0.0) + weight
+        return new
+
+    def in_order(
+        self,
+    ) -> tuple[tuple[str, ...], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return texts, counts and weights, in the order of the texts."""
+        texts = tuple(sorted(self._counts))
+        counts = np.array([self._counts[text] for text in texts], np.int64)
+        weights = [self._weights[text] for text in texts] if self._weights else []
+        return texts, counts, np.array(weights, np.float64)
 
 
 def _sketch_of(part: ColumnCounts) -> TextSketch:
-    return TextSketch.of(part.texts, part.counts)
+    return TextSketch.of(part.texts, part.counts, part.weights)
 
 
 def with_sketch(column: ColumnCounts, sketch: TextSketch) -> ColumnCounts:

@@ -13,8 +13,10 @@ import pydantic
 from mldeploy.data._buckets import middles_of, readable
 from mldeploy.data._column import Kind
 from mldeploy.data._column_counts import MAX_DISTINCT, ColumnCounts, merged_columns
-from mldeploy.data._profile_arrays import ArrayRecord, Counts, Values
+from mldeploy.data._column_statistics import entropy_of, mean_of, occurrences_of, std_of
+from mldeploy.data._profile_arrays import ArrayRecord, Counts, Values, Weights
 from mldeploy.data._sketch import DistinctSketch, TextSketch
+from mldeploy.data._weighted_column import WeightedColumn
 from mldeploy.errors import EmptyDataError, InvalidDataError
 from mldeploy.stats import ValueCounts, bin_counts
 
@@ -59,6 +61,11 @@ class ColumnProfile(ArrayRecord):
         The texts, once they are more than `limit`.
     distinct : DistinctSketch or None
         A sample of the distinct numbers, once they are more than `limit`.
+    weights : ndarray of float64
+        Weight of the rows with each of `values` or `texts`; empty if rows have no weights.
+        Sums of weights are those of floats: their last digits depend on the order.
+    missing_weight : float or None
+        Weight of the rows without a value; None if rows have no weights.
     limit : int
         Most distinct values to count exactly.
     """
@@ -76,20 +83,19 @@ class ColumnProfile(ArrayRecord):
     frequent: tuple[str, ...] = ()
     sketch: TextSketch | None = None
     distinct: DistinctSketch | None = None
+    weights: Weights = pydantic.Field(default_factory=lambda: np.zeros(0))
+    missing_weight: float | None = None
     limit: int = MAX_DISTINCT
 
     @pydantic.model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
-        found = (self.texts if self.is_text else self.values), self.counts
-        if len(found[0]) != len(found[1]):
-            raise InvalidDataError(
-                f"column {self.name!r} has {len(found[0])} values and {len(found[1])} counts"
-            )
+        values = len(self.texts if self.is_text else self.values)
+        said = f"column {self.name!r} has {values} values, {self.counts.size} counts, "
+        said += f"{self.weights.size} weights"
+        if values != self.counts.size or self.weights.size not in (0, values):
+            raise InvalidDataError(f"{said}: they do not go together")
         if self.sketch is None and (self.counts.sum() != self.n_known or (self.counts < 1).any()):
-            raise InvalidDataError(
-                f"the counts of column {self.name!r} are {self.counts.sum()} together, not "
-                f"{self.n_known}"
-            )
+            raise InvalidDataError(f"{said}: together not {self.n_known} known rows")
         return self
 
     @property
@@ -167,26 +173,69 @@ class ColumnProfile(ArrayRecord):
     def mean(self) -> float | None:
         """Mean of the known finite numbers, from the table; None for text or without any."""
         values, counts = self._finite()
-        return _mean(values, counts) if counts.size else None
+        return mean_of(values, counts) if counts.size else None
 
     @property
     def std(self) -> float | None:
         """Standard deviation of the known finite numbers, with n - 1; None below two."""
         values, counts = self._finite()
-        n = int(counts.sum())
-        if n < 2:
-            return None
-        scale = float(np.abs(values).max()) or 1.0
-        away = values / scale - _mean(values / scale, counts)
-        return float(np.sqrt((counts * away**2).sum() / (n - 1)) * scale)
+        return std_of(values, counts) if counts.sum() > 1 else None
 
     @property
     def entropy(self) -> float | None:
         """Shannon entropy of the known values in nats; None above the limit or without any."""
         if not self.is_exact or not self.n_known:
             return None
-        shares = self.counts / self.n_known
-        return float(max(-(shares * np.log(shares)).sum(), 0.0))
+        return entropy_of(self.counts)
+
+    @property
+    def weighted(self) -> WeightedColumn:
+        """The column by the weights of its rows.
+
+        Raises
+        ------
+        InvalidDataError
+            If the profile was made without weights.
+        """
+        if self.missing_weight is None:
+            raise InvalidDataError(
+                f"rows of {self.name!r} have no weights; pass weight= to Profile.of"
+            )
+        texts, weights, known = self.texts, self.weights, float(self.weights.sum())
+        if self.sketch is not None:
+            texts, known = self.frequent, self.sketch.weight
+            weights = self.sketch.weights_of(texts)
+        values = None if self.is_text else self.table.values
+        return WeightedColumn(
+            weights=weights, known=known, missing=self.missing_weight, texts=texts, values=values
+        )
+
+    def rows_per_value(self) -> ValueCounts:
+        """Return how many values occur once, how many twice, and so on.
+
+        Of a column of units this is how many rows a unit has. Above the limit it is that of a
+        sample of 1,024 values, each as likely to be in it as any other, scaled to all.
+
+        Raises
+        ------
+        InvalidDataError
+            If a profile of version 1 has no such sample.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from mldeploy.data import Profile
+        >>> frame = pl.DataFrame({"plane": ["a", "a", "a", "b", "c"]})
+        >>> rows = Profile.of(frame)["plane"].rows_per_value()
+        >>> dict(zip(rows.values.tolist(), rows.counts.tolist()))
+        {1.0: 2, 3.0: 1}
+        """
+        sample = self.sketch.distinct if self.sketch is not None else self.distinct
+        if (self.level and sample is None) or (
+            sample is not None and not sample.occurrences.all()
+        ):
+            raise InvalidDataError(f"the profile of {self.name!r} is too old to tell")
+        return occurrences_of(self.counts, sample)
 
     def quantile(self, q: float) -> float:
         """Return the smallest value with at least a share `q` of the known values up to it.
@@ -269,11 +318,3 @@ class ColumnProfile(ArrayRecord):
             return np.zeros(0), np.zeros(0, np.int64)
         finite = np.isfinite(self.table.values)
         return self.table.values[finite], self.counts[finite]
-
-
-def _mean(values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> float:
-    """Return the mean without a sum that overflows, and not far from any value if all are near."""
-    scale = float(np.abs(values).max()) or 1.0
-    middle = values[values.size // 2] / scale
-    away = (counts * (values / scale - middle)).sum() / counts.sum()
-    return float(np.clip((middle + away) * scale, values[0], values[-1]))

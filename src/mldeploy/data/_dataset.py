@@ -161,8 +161,8 @@ class Dataset:
         return Schema.infer(self)
 
     def profile(self) -> Profile:
-        """Summarise every column; summaries of parts merge into that of the whole."""
-        return Profile.of(self.table)
+        """Summarise every column, by weight too if there is one; summaries of parts merge."""
+        return Profile.of(self.table, weight=self.roles.weight)
 
     # --- as frames ------------------------------------------------------------------------
 

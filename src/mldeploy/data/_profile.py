@@ -77,6 +77,7 @@ class Profile(ArrayRecord):
         source: Profilable,
         *,
         limit: int = MAX_DISTINCT,
+        weight: str | None = None,
         types: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
         storage_options: Mapping[str, str] | None = None,
         progress: bool = True,
@@ -92,6 +93,8 @@ class Profile(ArrayRecord):
             such as ``s3://bucket/*.parquet``.
         limit : int, default=65536
             Most distinct values of a column to count exactly.
+        weight : str, optional
+            Column with the weight of each row, by which `ColumnProfile.weighted` answers.
         types : mapping of str to polars type, optional
             Types of columns of CSV and NDJSON files that cannot be told from the text.
         storage_options : mapping of str to str, optional
@@ -116,8 +119,9 @@ class Profile(ArrayRecord):
         from mldeploy.data._scan_table import count_table  # noqa: PLC0415 - loads pandas
 
         counted = count_table(
-            source, limit=limit, types=types, storage_options=storage_options, progress=progress
-        )
+            source, limit=limit, weight=weight, types=types, storage_options=storage_options,
+            progress=progress,
+        )  # fmt: skip
         return cls._of_counts(counted)
 
     @property

@@ -156,6 +156,17 @@ def _read_hashes(text: str) -> npt.NDArray[np.uint64]:
     return np.cumsum(unpack(text), dtype=np.uint64)
 
 
+def _write_weights(weights: npt.NDArray[np.float64]) -> str:
+    return base64.b64encode(weights.astype("<f8").tobytes()).decode("ascii")
+
+
+def _read_weights(text: str) -> npt.NDArray[np.float64]:
+    try:
+        return np.frombuffer(base64.b64decode(text, validate=True), "<f8").astype(np.float64)
+    except binascii.Error as error:
+        raise ValueError(f"weights are no Base64: {error}") from error
+
+
 def _valid(value: Any, dtype: type[np.generic], read: Any) -> npt.NDArray[Any]:
     if isinstance(value, Mapping) or (not isinstance(value, str) and np.ndim(value) != 1):
         raise ValueError("give a list of numbers, or their packed text")
@@ -174,6 +185,7 @@ def _field(dtype: type[np.generic], read: Any, write: Any) -> tuple[Any, ...]:
 
 _VALUES = _field(np.float64, _read_values, _write_values)
 _COUNTS = _field(np.int64, _read_counts, _write_counts)
+_WEIGHTS = _field(np.float64, _read_weights, _write_weights)
 _HASHES = _field(np.uint64, _read_hashes, _write_hashes)
 
 Values: TypeAlias = Annotated[npt.NDArray[np.float64], _VALUES[0], _VALUES[1], _VALUES[2]]
@@ -184,3 +196,6 @@ Counts: TypeAlias = Annotated[npt.NDArray[np.int64], _COUNTS[0], _COUNTS[1], _CO
 
 Hashes: TypeAlias = Annotated[npt.NDArray[np.uint64], _HASHES[0], _HASHES[1], _HASHES[2]]
 """Whole numbers of at least 0, in increasing order."""
+
+Weights: TypeAlias = Annotated[npt.NDArray[np.float64], _WEIGHTS[0], _WEIGHTS[1], _WEIGHTS[2]]
+"""Numbers of at least 0, in any order."""

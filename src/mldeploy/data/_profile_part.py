@@ -9,7 +9,9 @@ from mldeploy.data._column_counts import MAX_DISTINCT
 from mldeploy.data._profile import Profile
 
 
-def profile_part(table: pd.DataFrame | pl.DataFrame, *, limit: int = MAX_DISTINCT) -> Profile:
+def profile_part(
+    table: pd.DataFrame | pl.DataFrame, *, limit: int = MAX_DISTINCT, weight: str | None = None
+) -> Profile:
     """Summarise one partition of a table, wherever it lies: what an engine maps.
 
     What comes back is small and can be sent; `Profile.merge_all` puts the parts together.
@@ -20,6 +22,8 @@ def profile_part(table: pd.DataFrame | pl.DataFrame, *, limit: int = MAX_DISTINC
         Rows of the partition; there may be none.
     limit : int, default=65536
         Most distinct values of a column to count exactly; the same for every partition.
+    weight : str, optional
+        Column with the weight of each row; in every partition, or in none.
 
     Returns
     -------
@@ -32,4 +36,4 @@ def profile_part(table: pd.DataFrame | pl.DataFrame, *, limit: int = MAX_DISTINC
     >>> Profile.merge_all(map(profile_part, parts))["origin"].top()
     {'JFK': 2, 'LGA': 1}
     """
-    return Profile.of(table, limit=limit, progress=False)
+    return Profile.of(table, limit=limit, weight=weight, progress=False)

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from tqdm import tqdm
 
@@ -23,6 +25,7 @@ from mldeploy.errors import (
 )
 
 ColumnCounter: TypeAlias = NumberCounter | TextCounter
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 _WORTH_A_THREAD: Final = 1 << 16
 
@@ -37,7 +40,12 @@ class Batch:
 
 
 def count(
-    batches: Iterable[Batch], *, limit: int, n_rows: int | None = None, progress: bool = False
+    batches: Iterable[Batch],
+    *,
+    limit: int,
+    weight: str | None = None,
+    n_rows: int | None = None,
+    progress: bool = False,
 ) -> TableCounts:
     """Return the counts of all batches; there is none unless every one was counted.
 
@@ -48,7 +56,7 @@ def count(
     InvalidDataError
         If a batch has other columns than the first, or holds other kinds in them.
     """
-    counting = Counting(limit=limit)
+    counting = Counting(limit=limit, weight=weight)
     with (
         tqdm(
             desc="profile", total=n_rows, unit=" rows", unit_scale=True, delay=1, leave=False,
@@ -66,8 +74,9 @@ def count(
 class Counting:
     """Counts of every column so far."""
 
-    def __init__(self, *, limit: int) -> None:
+    def __init__(self, *, limit: int, weight: str | None = None) -> None:
         self._limit = limit
+        self._weight = weight
         self._n_rows = 0
         self._names: tuple[str, ...] = ()
         self._first = ""
@@ -76,9 +85,9 @@ class Counting:
 
     def add(self, batch: Batch, threads: ThreadPoolExecutor) -> None:
         """Count a batch, its columns side by side if they are long."""
-        columns = list(flat_columns(batch))
-        self._require_same(batch, [column.name for column in columns])
-        counters = [self._counter(batch, column) for column in columns]
+        columns = list(flat_columns(batch.frame, self._weights(batch)))
+        self._require_same(batch, [column.values.name for column in columns])
+        counters = [self._counter(batch, column.values) for column in columns]
         work = threads.map if batch.frame.height * len(columns) > _WORTH_A_THREAD else map
         for _ in work(_add, counters, columns):
             pass
@@ -86,6 +95,22 @@ class Counting:
         for name, kinds in self._kinds.items():
             if len(kinds) > 1:
                 self._require_common_kind(batch, name)
+
+    def _weights(self, batch: Batch) -> Floats | None:
+        if self._weight is None:
+            return None
+        if self._weight not in batch.frame.columns:
+            raise InvalidDataError(f"there is no column {self._weight!r} of weights in {batch.of}")
+        weights = batch.frame[self._weight]
+        if not (weights.dtype.is_numeric() or not len(weights)):
+            raise InvalidDataError(f"the weights {self._weight!r} of {batch.of} are no numbers")
+        numbers = weights.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        if not (np.isfinite(numbers) & (numbers >= 0)).all():
+            raise InvalidDataError(
+                f"weights must be numbers of at least 0, without gaps; those of {batch.of} in "
+                f"{self._weight!r} are not"
+            )
+        return numbers
 
     def table(self) -> TableCounts:
         """Return what was counted."""
@@ -131,31 +156,44 @@ class Counting:
                 ) from error
 
 
-def _add(counter: ColumnCounter, column: pl.Series) -> None:
-    counter.add(column)
+@final
+@dataclass(frozen=True, eq=False)
+class FlatColumn:
+    """Values without nesting, and the weight of each if rows have weights."""
+
+    values: pl.Series
+    weights: Floats | None
 
 
-def flat_columns(batch: Batch) -> Iterator[pl.Series]:
+def _add(counter: ColumnCounter, column: FlatColumn) -> None:
+    counter.add(column.values, column.weights)
+
+
+def flat_columns(frame: pl.DataFrame, weights: Floats | None) -> Iterator[FlatColumn]:
     """Yield columns without nesting: fields as ``a.b``, lists as ``a.length`` and ``a[]``."""
-    for column in batch.frame.get_columns():
-        yield from _flat(column)
+    for column in frame.get_columns():
+        yield from _flat(column, weights)
 
 
-def _flat(column: pl.Series) -> Iterator[pl.Series]:
+def _flat(column: pl.Series, weights: Floats | None) -> Iterator[FlatColumn]:
     name, dtype = column.name, column.dtype
     if isinstance(dtype, pl.Struct):
         for field in dtype.fields:
-            yield from _flat(column.struct.field(field.name).alias(f"{name}.{field.name}"))
+            inside = column.struct.field(field.name).alias(f"{name}.{field.name}")
+            yield from _flat(inside, weights)
     elif isinstance(dtype, pl.Array):
-        yield from _flat(column.arr.to_list())
+        yield from _flat(column.arr.to_list(), weights)
     elif isinstance(dtype, pl.List):
         lengths = column.list.len()
-        yield lengths.alias(f"{name}.length")
-        yield from _flat(column.filter(lengths > 0).explode().alias(f"{name}[]"))
+        yield FlatColumn(lengths.alias(f"{name}.length"), weights)
+        elements = column.filter(lengths > 0).explode().alias(f"{name}[]")
+        if weights is not None:
+            weights = np.repeat(weights, lengths.fill_null(0).to_numpy())
+        yield from _flat(elements, weights)
     elif dtype == pl.Binary:
-        yield column.bin.size().alias(f"{name}.length")
+        yield FlatColumn(column.bin.size().alias(f"{name}.length"), weights)
     else:
-        yield column
+        yield FlatColumn(column, weights)
 
 
 def _kind_of(batch: Batch, column: pl.Series) -> Kind:

@@ -118,7 +118,9 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
-def count_files(pattern: str, opening: Opening, *, limit: int, progress: bool) -> TableCounts:
+def count_files(
+    pattern: str, opening: Opening, *, limit: int, weight: str | None, progress: bool
+) -> TableCounts:
     """Return the counts of all rows of the files that a path, folder or glob names.
 
     Raises
@@ -136,7 +138,7 @@ def count_files(pattern: str, opening: Opening, *, limit: int, progress: bool) -
             f"{pattern} names {' and '.join(sorted(formats))} files; pass those of one kind"
         )
     _require_same_columns(paths, opening)
-    counted = partial(count, limit=limit, progress=progress)
+    counted = partial(count, limit=limit, weight=weight, progress=progress)
     if formats <= {"parquet", "ipc"}:
         scan = _binary(paths, opening)
         return counted(scan.batches, n_rows=scan.n_rows)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mldeploy.data._buckets import WIDTHS, fitted, is_temporal
+from mldeploy.data._buckets import WIDTHS, Tally, is_temporal
 from mldeploy.data._column import Kind
 from mldeploy.data._column_counts import ColumnCounts, sample_of
 from mldeploy.data._hashing import hashes_of_numbers, hashes_of_whole_numbers
@@ -16,13 +16,14 @@ from mldeploy.data._profile_arrays import ordered, unordered
 from mldeploy.data._sketch import DistinctSketch
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Counts: TypeAlias = npt.NDArray[np.int64]
 Numbers: TypeAlias = npt.NDArray[Any]
 """Doubles, or whole numbers of any width."""
 
 _LARGEST_WHOLE: Final = 2**53
 _DENSE: Final = 1 << 17
 """Whole numbers that lie this close together are counted in an array, not in a hash table."""
+
+_NOTHING: Final = Tally(np.zeros(0), np.zeros(0, np.int64))
 
 
 @final
@@ -35,8 +36,8 @@ class NumberCounter:
         self._level = 0
         self._n = self._n_missing = 0
         self._minimum, self._maximum = np.inf, -np.inf
-        self._keys: list[Floats] = [np.zeros(0)]
-        self._counts: list[Counts] = [np.zeros(0, np.int64)]
+        self._missing_weight: float | None = None
+        self._tallies = [_NOTHING]
         self._n_pending = 0
         self._sample: DistinctSketch | None = None
 
@@ -45,42 +46,49 @@ class NumberCounter:
         """Number of values that are not missing."""
         return self._n - self._n_missing
 
-    def add(self, column: pl.Series) -> None:
+    def add(self, column: pl.Series, weights: Floats | None = None) -> None:
         """Count the values of a batch."""
-        numbers = _physical(column.drop_nulls() if column.null_count() else column)
+        known = column.is_not_null().to_numpy() if column.null_count() else None
+        numbers = _physical(column if known is None else column.drop_nulls())
         if numbers.dtype.kind == "f":
-            known = ~np.isnan(numbers)
-            numbers = numbers if known.all() else numbers[known]
+            is_number = ~np.isnan(numbers)
+            if not is_number.all():
+                numbers = numbers[is_number]
+                known = _both(known, is_number)
         self._n += len(column)
         self._n_missing += len(column) - numbers.size
-        if not numbers.size:
-            return
+        if weights is not None:
+            missing = 0.0 if known is None else float(weights[~known].sum())
+            self._missing_weight = (self._missing_weight or 0.0) + missing
+            weights = weights if known is None else weights[known]
+        if numbers.size:
+            self._add_known(numbers, weights)
+
+    def _add_known(self, numbers: Numbers, weights: Floats | None) -> None:
         low, high = numbers.min(), numbers.max()
         self._minimum = min(self._minimum, float(low))
         self._maximum = max(self._maximum, float(high))
         if not self._level and self.kind == "integer":
             self._coarsen_if_rounded(numbers, int(low), int(high))
         if self._level:
-            self._add_to_buckets(numbers)
+            self._add_to_buckets(numbers, weights)
         else:
-            self._hold(*_distinct(numbers, low, high))
+            self._hold(_distinct(numbers, weights, float(low), float(high)))
 
-    def _hold(self, values: Floats, counts: Counts) -> None:
-        self._keys.append(values)
-        self._counts.append(counts)
-        self._n_pending += values.size
-        is_new = not self._level and values.size > self._limit
+    def _hold(self, tally: Tally) -> None:
+        self._tallies.append(tally)
+        self._n_pending += tally.keys.size
+        is_new = not self._level and tally.keys.size > self._limit
         if is_new or self._n_pending > 2 * self._limit + 2 * _DENSE:
             self._settle()
 
     def _settle(self) -> None:
         """Pool what was counted; more distinct values than the limit become buckets."""
-        keys, counts = np.concatenate(self._keys), np.concatenate(self._counts)
-        fit, fit_counts, level = fitted(keys, counts, self.kind, self._level, self._limit)
+        tally = Tally.joined(self._tallies)
+        fit, level = tally.fitted(self.kind, self._level, self._limit)
         if level and self._sample is None:
-            self._sample = sample_of(keys, counts)
-        self._keys, self._counts, self._level = [fit], [fit_counts], level
-        self._n_pending = fit.size
+            self._sample = sample_of(tally.keys, tally.counts)
+        self._tallies, self._level, self._n_pending = [fit], level, fit.keys.size
 
     def _coarsen_if_rounded(self, numbers: Numbers, low: int, high: int) -> None:
         """Count in buckets from here on if a whole number is larger than doubles can hold."""
@@ -91,9 +99,11 @@ class NumberCounter:
         if rounded or any(int(float(number)) != number for number in large.tolist()):
             self._settle()
             self._level = max(self._level, 1)
-            self._sample = self._sample or sample_of(self._keys[0], self._counts[0])
+            self._sample = self._sample or sample_of(
+                self._tallies[0].keys, self._tallies[0].counts
+            )
 
-    def _add_to_buckets(self, numbers: Numbers) -> None:
+    def _add_to_buckets(self, numbers: Numbers, weights: Floats | None) -> None:
         assert self._sample is not None, "buckets come with a sample"
         whole = self.kind == "integer" and numbers.dtype.kind != "f"
         values = numbers.astype(np.float64, copy=False)
@@ -103,24 +113,27 @@ class NumberCounter:
             self._sample += DistinctSketch.of(kept, np.ones(kept.size, np.int64))
         if is_temporal(self.kind):
             width = WIDTHS[self._level]
-            buckets, counts = _counted((np.floor(values / width)).astype(np.int64))
-            self._hold(buckets.astype(np.float64) * width, counts)
-            return
-        shift = np.int64(self._level)
-        high, counts = _counted(ordered(values + 0.0) >> shift)
-        low = np.where(high < 0, np.int64((1 << self._level) - 1), np.int64(0))
-        self._hold(unordered((high << shift) | low), counts)
+            found = _counted(np.floor(values / width).astype(np.int64), weights)
+            keys = found.keys.astype(np.float64) * width
+        else:
+            shift = np.int64(self._level)
+            found = _counted(ordered(values + 0.0) >> shift, weights)
+            low = np.where(found.keys < 0, np.int64((1 << self._level) - 1), np.int64(0))
+            high = found.keys.astype(np.int64, copy=False)
+            keys = unordered((high << shift) | low)
+        self._hold(Tally(keys, found.counts, found.weights))
 
     def column(self, name: str) -> ColumnCounts:
         """Return what was counted."""
         self._settle()
-        some = self.n_known > 0
+        tally, some = self._tallies[0], self.n_known > 0
         return ColumnCounts(
             name=name, kind=self.kind, n=self._n, n_missing=self._n_missing,
             minimum=self._minimum + 0.0 if some else None,
             maximum=self._maximum + 0.0 if some else None,
-            level=self._level, values=self._keys[0], counts=self._counts[0],
-            distinct=self._sample, limit=self._limit,
+            level=self._level, values=tally.keys, counts=tally.counts,
+            distinct=self._sample, limit=self._limit, weights=tally.weights,
+            missing_weight=self._missing_weight,
         )  # fmt: skip
 
 
@@ -151,15 +164,25 @@ def _as_64_bits(column: pl.Series) -> pl.Series:
         return column.cast(pl.Float64)
 
 
-def _distinct(numbers: Numbers, low: np.generic, high: np.generic) -> tuple[Floats, Counts]:
+def _both(
+    known: npt.NDArray[np.bool_] | None, of_known: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    if known is None:
+        return of_known
+    both = known.copy()
+    both[known] = of_known
+    return both
+
+
+def _distinct(numbers: Numbers, weights: Floats | None, low: float, high: float) -> Tally:
     """Return distinct numbers with their counts, in any order."""
-    if numbers.dtype.kind == "f":
-        if not _are_whole(numbers, float(low), float(high)):
-            values, counts = _hashed(numbers)
-            return values.astype(np.float64) + 0.0, counts
-        numbers = numbers.astype(np.int64)
-    distinct, counts = _counted(numbers)
-    return distinct.astype(np.float64), counts
+    if numbers.dtype.kind != "f":
+        found = _counted(numbers, weights)
+    elif _are_whole(numbers, low, high):
+        found = _counted(numbers.astype(np.int64), weights)
+    else:
+        found = _hashed(numbers + 0.0, weights)
+    return Tally(found.keys.astype(np.float64), found.counts, found.weights)
 
 
 def _are_whole(numbers: Numbers, low: float, high: float) -> bool:
@@ -169,15 +192,24 @@ def _are_whole(numbers: Numbers, low: float, high: float) -> bool:
     return bool((few == np.floor(few)).all() and (numbers == np.floor(numbers)).all())
 
 
-def _counted(numbers: Numbers) -> tuple[Numbers, Counts]:
+def _counted(numbers: Numbers, weights: Floats | None) -> Tally:
     low, span = numbers.min(), int(numbers.max()) - int(numbers.min())
     if span >= _DENSE:
-        return _hashed(numbers)
-    occurrences = np.bincount((numbers - low).astype(np.intp, copy=False))
+        return _hashed(numbers, weights)
+    places = (numbers - low).astype(np.intp, copy=False)
+    occurrences = np.bincount(places)
     found = np.flatnonzero(occurrences)
-    return found.astype(numbers.dtype) + low, occurrences[found]
+    sums = np.zeros(0) if weights is None else _summed(places, weights)[found]
+    return Tally(found.astype(numbers.dtype) + low, occurrences[found], sums)
 
 
-def _hashed(numbers: Numbers) -> tuple[Numbers, Counts]:
-    distinct, counts = pl.Series("value", numbers).value_counts(name="n").get_columns()
-    return distinct.to_numpy(), counts.to_numpy().astype(np.int64)
+def _hashed(numbers: Numbers, weights: Floats | None) -> Tally:
+    if weights is not None:
+        distinct, where, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        return Tally(distinct, counts, _summed(where, weights))
+    found, n = pl.Series("value", numbers).value_counts(name="n").get_columns()
+    return Tally(found.to_numpy(), n.to_numpy().astype(np.int64))
+
+
+def _summed(places: npt.NDArray[np.intp], weights: Floats) -> Floats:
+    return np.bincount(places, weights).astype(np.float64, copy=False)

@@ -23,6 +23,7 @@ def count_table(
     source: Profilable,
     *,
     limit: int,
+    weight: str | None,
     types: Mapping[str, pl.DataType | type[pl.DataType]] | None,
     storage_options: Mapping[str, str] | None,
     progress: bool,
@@ -31,6 +32,6 @@ def count_table(
     path = as_path(source)
     if path is not None:
         opening = Opening(types=types or {}, storage_options=storage_options or {})
-        return count_files(path, opening, limit=limit, progress=progress)
+        return count_files(path, opening, limit=limit, weight=weight, progress=progress)
     scan = open_frames(source)
-    return count(scan.batches, limit=limit, n_rows=scan.n_rows, progress=progress)
+    return count(scan.batches, limit=limit, weight=weight, n_rows=scan.n_rows, progress=progress)

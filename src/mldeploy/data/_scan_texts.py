@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, final
 
 import numpy as np
@@ -10,10 +10,11 @@ import numpy.typing as npt
 import polars as pl
 
 from mldeploy.data._column import Kind
-from mldeploy.data._column_counts import ColumnCounts, listable, size_of, with_sketch
+from mldeploy.data._column_counts import ColumnCounts, ListedTexts, listable, size_of, with_sketch
 from mldeploy.data._sketch import TextSketch
 
 Counts: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 _SHARE: Final = 1_024
 _LONGEST: Final = 1_024
@@ -29,7 +30,8 @@ class TextCounter:
         self.kind = kind
         self._limit = limit
         self._n = self._n_missing = 0
-        self._counts: dict[str, int] = {}
+        self._missing_weight: float | None = None
+        self._listed = ListedTexts()
         self._n_bytes = 0
         self._sketch: TextSketch | None = None
         self._candidates: set[str] = set()
@@ -39,52 +41,44 @@ class TextCounter:
         """Number of values that are not missing."""
         return self._n - self._n_missing
 
-    def add(self, column: pl.Series) -> None:
+    def add(self, column: pl.Series, weights: Floats | None = None) -> None:
         """Count the values of a batch."""
         known = column.drop_nulls()
         self._n += len(column)
         self._n_missing += len(column) - len(known)
-        if not len(known):
-            return
-        texts, occurrences = known.value_counts(name="n of it").get_columns()
-        texts, counts = texts.cast(pl.String), occurrences.to_numpy().astype(np.int64)
+        if weights is not None:
+            is_known = column.is_not_null().to_numpy()
+            missing = float(weights[~is_known].sum())
+            self._missing_weight = (self._missing_weight or 0.0) + missing
+            weights = weights[is_known]
+        if len(known):
+            self._add_known(known, weights)
+
+    def _add_known(self, known: pl.Series, weights: Floats | None) -> None:
+        texts, counts, sums = _distinct(known, weights)
         sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
         if self._sketch is None:
             if listable(texts.len(), int(sizes.sum()), self._limit):
-                self._list(texts.to_list(), counts.tolist())
+                new = self._listed.add(texts.to_list(), counts.tolist(), sums.tolist())
+                self._n_bytes += size_of(new)
+                if not listable(len(self._listed), self._n_bytes, self._limit):
+                    self._begin_sketch()
                 return
             self._begin_sketch()
-        self._add_to_sketch(texts, counts, sizes, len(known))
-
-    def _list(self, texts: list[str], counts: list[int]) -> None:
-        listed, new = self._counts, []
-        for text, count in zip(texts, counts, strict=True):
-            if text in listed:
-                listed[text] += count
-            else:
-                listed[text] = count
-                new.append(text)
-        self._n_bytes += size_of(new)
-        if not listable(len(listed), self._n_bytes, self._limit):
-            self._begin_sketch()
-
-    def _begin_sketch(self) -> None:
-        texts = list(self._counts)
-        counts = np.array(list(self._counts.values()), np.int64)
-        self._candidates.update(_frequent(texts, counts))
-        self._sketch = TextSketch.of(texts, counts)
-        self._counts = {}
-
-    def _add_to_sketch(
-        self, texts: pl.Series, counts: Counts, sizes: Counts, n_known: int
-    ) -> None:
-        assert self._sketch is not None, "begun before"
+        assert self._sketch is not None, "begun"
         for start, stop in _runs(sizes):
-            self._sketch += TextSketch.of(texts[start:stop], counts[start:stop])
-        often = (counts * _SHARE >= n_known) & (sizes <= _LONGEST)
+            run = slice(start, stop)
+            self._sketch += TextSketch.of(texts[run], counts[run], sums[run])
+        often = (counts * _SHARE >= len(known)) & (sizes <= _LONGEST)
         self._candidates.update(texts.filter(pl.Series(often)).to_list())
         if len(self._candidates) > _CANDIDATES:
             self._candidates = set(self._frequent_of_sketch())
+
+    def _begin_sketch(self) -> None:
+        texts, counts, weights = self._listed.in_order()
+        self._candidates.update(_frequent(texts, counts))
+        self._sketch = TextSketch.of(texts, counts, weights)
+        self._listed = ListedTexts()
 
     def _frequent_of_sketch(self) -> list[str]:
         """Return the candidates that may make up 1/1,024 of all values so far.
@@ -98,17 +92,28 @@ class TextCounter:
 
     def column(self, name: str) -> ColumnCounts:
         """Return what was counted."""
-        texts = sorted(self._counts)
-        counts = np.array([self._counts[text] for text in texts], np.int64)
+        texts, counts, weights = self._listed.in_order()
         frequent = _frequent(texts, counts) if self._sketch is None else self._frequent_of_sketch()
         column = ColumnCounts(
             name=name, kind=self.kind, n=self._n, n_missing=self._n_missing,
-            texts=tuple(texts), counts=counts, frequent=tuple(frequent), limit=self._limit,
+            texts=texts, counts=counts, frequent=tuple(frequent), limit=self._limit,
+            weights=weights, missing_weight=self._missing_weight,
         )  # fmt: skip
         return column if self._sketch is None else with_sketch(column, self._sketch)
 
 
-def _frequent(texts: list[str], counts: Counts) -> list[str]:
+def _distinct(known: pl.Series, weights: Floats | None) -> tuple[pl.Series, Counts, Floats]:
+    if weights is None:
+        texts, n = known.value_counts(name="n of it").get_columns()
+        sums = np.zeros(0)
+    else:
+        rows = pl.DataFrame([known.alias("text"), pl.Series("weight", weights)])
+        found = rows.group_by("text").agg(pl.len().alias("n"), pl.col("weight").sum())
+        texts, n, sums = found["text"], found["n"], found["weight"].to_numpy()
+    return texts.cast(pl.String), n.to_numpy().astype(np.int64), sums
+
+
+def _frequent(texts: Sequence[str], counts: Counts) -> list[str]:
     often = np.flatnonzero(counts * _SHARE >= counts.sum()).tolist()
     return [texts[i] for i in often if len(texts[i].encode()) <= _LONGEST]
 

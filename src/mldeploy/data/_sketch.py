@@ -13,7 +13,7 @@ import polars as pl
 import pydantic
 
 from mldeploy.data._hashing import hashes_of_texts, mixed
-from mldeploy.data._profile_arrays import ArrayRecord, Counts, Hashes
+from mldeploy.data._profile_arrays import ArrayRecord, Counts, Hashes, Weights
 from mldeploy.errors import InvalidDataError
 
 _ROWS, _WIDTH, _KEPT = 4, 4_096, 1_024
@@ -84,6 +84,8 @@ class TextSketch(ArrayRecord):
         chance of at most :math:`e^{-4} = 1.8\,\%`.
     distinct : DistinctSketch
         A sample of the distinct texts, with their counts.
+    weights : ndarray of float64
+        The same sketch of the weights of the rows, if they have any; else empty.
     hashing : {"murmur64a", "blake2b"}
         The hash by which it was made; profiles of version 1 have the latter.
 
@@ -95,6 +97,7 @@ class TextSketch(ArrayRecord):
 
     counters: Counts
     distinct: DistinctSketch
+    weights: Weights = pydantic.Field(default_factory=lambda: np.zeros(0))
     hashing: Literal["murmur64a", "blake2b"] = "murmur64a"
 
     @pydantic.model_validator(mode="before")
@@ -110,19 +113,22 @@ class TextSketch(ArrayRecord):
         }
 
     @classmethod
-    def of(cls, texts: pl.Series | Sequence[str], counts: npt.NDArray[np.int64]) -> TextSketch:
-        """Sketch distinct texts with their counts."""
-        return cls.of_hashes(hashes_of_texts(texts), counts)
-
-    @classmethod
-    def of_hashes(
-        cls, hashes: npt.NDArray[np.uint64], counts: npt.NDArray[np.int64]
+    def of(
+        cls,
+        texts: pl.Series | Sequence[str],
+        counts: npt.NDArray[np.int64],
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> TextSketch:
-        """Sketch distinct texts by their hashes, with their counts."""
-        counters = np.zeros((_ROWS, _WIDTH), np.int64)
-        for row, places in enumerate(_places(hashes, mixed(hashes))):
-            np.add.at(counters[row], places, counts)
-        return cls(counters=counters.ravel(), distinct=DistinctSketch.of(hashes, counts))
+        """Sketch distinct texts with their counts, and weights if there are any."""
+        hashes = hashes_of_texts(texts)
+        places = _places(hashes, mixed(hashes))
+        weighted = np.zeros(0)
+        if weights is not None and weights.size:
+            weighted = _summed(places, weights, np.float64)
+        return cls(
+            counters=_summed(places, counts, np.int64),
+            distinct=DistinctSketch.of(hashes, counts), weights=weighted,
+        )  # fmt: skip
 
     def __add__(self, other: TextSketch) -> TextSketch:
         """Return the sketch of both samples together.
@@ -140,6 +146,7 @@ class TextSketch(ArrayRecord):
         return TextSketch(
             counters=self.counters + other.counters,
             distinct=self.distinct + other.distinct,
+            weights=_sum_of_weights(self.weights, other.weights),
             hashing=self.hashing,
         )
 
@@ -148,16 +155,45 @@ class TextSketch(ArrayRecord):
         """Estimated number of distinct texts; exact below 1,024."""
         return self.distinct.n_distinct
 
+    @property
+    def weight(self) -> float:
+        """Weight of all rows with a text."""
+        return float(self.weights[:_WIDTH].sum())
+
     def counts_of(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Estimate how often each text occurs; never too low."""
+        return self._estimated(texts, self.counters).astype(np.int64)
+
+    def weights_of(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Estimate the weight of the rows with each text; never too low but for rounding."""
+        return self._estimated(texts, self.weights)
+
+    def _estimated(self, texts: Sequence[str], sums: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self.hashing == "blake2b":
             hashes, second = _blake2b(texts)
         else:
             hashes = hashes_of_texts(texts)
             second = mixed(hashes)
-        counters = self.counters.reshape(_ROWS, _WIDTH)
+        counters = sums.reshape(_ROWS, _WIDTH)
         estimates = [counters[row, at] for row, at in enumerate(_places(hashes, second))]
         return reduce(np.minimum, estimates)
+
+
+def _summed(
+    places: list[npt.NDArray[np.int64]], amounts: npt.NDArray[Any], dtype: type[np.generic]
+) -> npt.NDArray[Any]:
+    counters = np.zeros((_ROWS, _WIDTH), dtype)
+    for row, at in enumerate(places):
+        np.add.at(counters[row], at, amounts)
+    return counters.ravel()
+
+
+def _sum_of_weights(
+    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    if not (one.size and other.size):
+        return one if one.size else other
+    return one + other
 
 
 def _blake2b(texts: Iterable[str]) -> tuple[Hashes, Hashes]:
