@@ -9,11 +9,13 @@ from mldeploy.validation._calibration import (
 )
 from mldeploy.validation._criteria import CriteriaValidator
 from mldeploy.validation._defaults import default_validators
+from mldeploy.validation._explanation import ExplanationValidator, partial_dependences_from
 from mldeploy.validation._fairness import FairnessValidator
 from mldeploy.validation._fairness_terms import Fairness
 from mldeploy.validation._fit import FitValidator
 from mldeploy.validation._leakage import LeakageValidator
 from mldeploy.validation._looks import SupportsLooks
+from mldeploy.validation._partial import PartialDependence, partial_dependence
 from mldeploy.validation._probe import Expects, Probe
 from mldeploy.validation._probes import (
     DirectionProbe,
@@ -27,6 +29,7 @@ from mldeploy.validation._rehearsal import RehearsalValidator
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._robustness import Example, RobustnessValidator, default_probes
 from mldeploy.validation._slices import SliceValidator
+from mldeploy.validation._stability import StabilityValidator
 from mldeploy.validation._suite import ValidatorSuite
 from mldeploy.validation._uncertainty import UncertaintyValidator, conformal_from
 
@@ -38,6 +41,7 @@ __all__ = [
     "DirectionProbe",
     "Example",
     "Expects",
+    "ExplanationValidator",
     "Fairness",
     "FairnessValidator",
     "FitValidator",
@@ -45,10 +49,12 @@ __all__ = [
     "LeakageValidator",
     "MissingProbe",
     "NoiseProbe",
+    "PartialDependence",
     "Probe",
-    "RobustnessValidator",
     "RehearsalValidator",
+    "RobustnessValidator",
     "SliceValidator",
+    "StabilityValidator",
     "SupportsLooks",
     "UncertaintyValidator",
     "UnitProbe",
@@ -58,6 +64,8 @@ __all__ = [
     "conformal_from",
     "default_probes",
     "default_validators",
+    "partial_dependence",
+    "partial_dependences_from",
     "reliability_diagram",
     "reliability_from",
     "routing_from",
