@@ -2,6 +2,7 @@
 # make test       set up, then pass all the tests
 # make check      every check there is, tests included: what CI runs
 # make test-fast  the tests that take a moment; `make lint docs bench lock changelog clean` as named
+# make simulate   every error rate that a decision rests on, with known truth: docs/simulations.md
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -21,7 +22,7 @@ endef
 
 .DEFAULT_GOAL := help
 .PHONY: help example test test-fast lint style types contract dependencies spelling docs check \
-	bench lock changelog clean
+	bench simulate lock changelog clean
 
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -98,7 +99,8 @@ dependencies: $(VENV)/.dev
 	$(BIN)/deptry src
 
 spelling: $(VENV)/.dev
-	$(BIN)/codespell src tests examples benchmarks README.md CONTRIBUTING.md Makefile changes docs
+	$(BIN)/codespell src tests examples benchmarks simulations README.md CONTRIBUTING.md Makefile \
+		changes docs
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
@@ -108,6 +110,9 @@ check: lint docs test
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+simulate: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m simulations $(ARGS)
 
 # --- what the project is kept with ------------------------------------------------------------
 

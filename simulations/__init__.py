@@ -1,0 +1,17 @@
+"""Simulations with known truth: every error rate that a decision of mldeploy promises.
+
+``make simulate`` runs them all and writes ``docs/simulations.md``; the tests run a fast subset.
+"""
+
+from simulations import comparisons, decisions, intervals, shifts, streams
+from simulations._bar import Bar, Outcome, run
+
+BARS: tuple[Bar, ...] = (
+    *intervals.BARS,
+    *comparisons.BARS,
+    *decisions.BARS,
+    *streams.BARS,
+    *shifts.BARS,
+)
+
+__all__ = ["BARS", "Bar", "Outcome", "run"]

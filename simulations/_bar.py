@@ -1,0 +1,98 @@
+"""A bar: what a statistic promises, and one repetition of the experiment that shows it."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from mldeploy.stats import Estimate, mean_interval, wilson
+
+Trial = Callable[[np.random.Generator], bool | float]
+"""One repetition: whether the event happened, or how large an error was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A promise about the rate of an event, or about the mean of an error.
+
+    Attributes
+    ----------
+    decision : str
+        What is decided, in the words of the table of methods.
+    promise : str
+        The scenario and the event or error.
+    trial : callable
+        One repetition of it.
+    low, high : float
+        Where the rate (or the mean) lies if the promise is kept.
+    quick : int
+        Repetitions of the fast subset; 0 leaves the bar to the full run.
+    warning : bool
+        Whether it shows what goes wrong without the method, and not the method.
+    """
+
+    decision: str
+    promise: str
+    trial: Trial
+    low: float = 0.0
+    high: float = 1.0
+    quick: int = 0
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What some repetitions of a bar showed."""
+
+    bar: Bar
+    values: tuple[float, ...]
+    is_rate: bool
+    seconds: float
+
+    @property
+    def estimate(self) -> Estimate:
+        """The rate by Wilson, or the mean by Student, with its Monte-Carlo interval."""
+        if self.is_rate:
+            return wilson(sum(self.values), len(self.values))
+        return mean_interval(self.values)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the promise is kept; None where chance explains that it seems not."""
+        figure = self.estimate
+        if self.bar.low <= figure.value <= self.bar.high:
+            return True
+        apart = figure.interval.high < self.bar.low or figure.interval.low > self.bar.high
+        return False if apart else None
+
+    def refuted(self, level: float) -> bool:
+        """Tell whether so extreme a figure has a chance below `level` if the promise is kept."""
+        n = len(self.values)
+        if self.is_rate:
+            k = round(sum(self.values))
+            too_many = 1 - special.bdtr(k - 1, n, self.bar.high) if k else 1.0
+            too_few = special.bdtr(k, n, self.bar.low) if k < n else 1.0
+            return bool(min(too_many, too_few) < level)
+        interval = mean_interval(self.values, confidence=1 - 2 * level).interval
+        return interval.high < self.bar.low or interval.low > self.bar.high
+
+
+def run(bar: Bar, *, repetitions: int, seconds: float = np.inf) -> Outcome:
+    """Repeat a trial as often as asked, or until the seconds are spent; 20 times at least."""
+    seed = zlib.crc32(f"{bar.decision}: {bar.promise}".encode())
+    begin, values = time.perf_counter(), []
+    for child in np.random.SeedSequence(seed).spawn(repetitions):
+        values.append(bar.trial(np.random.default_rng(child)))
+        if len(values) >= 20 and time.perf_counter() - begin > seconds:
+            break
+    return Outcome(
+        bar=bar,
+        values=tuple(float(value) for value in values),
+        is_rate=all(isinstance(value, bool | np.bool_) for value in values),
+        seconds=time.perf_counter() - begin,
+    )
