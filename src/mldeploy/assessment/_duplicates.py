@@ -11,6 +11,7 @@ import polars as pl
 from typing_extensions import override
 
 from mldeploy.assessment._base import DataAssessor
+from mldeploy.assessment._near_duplicates import near_duplicates
 from mldeploy.assessment._say import holds, skipped
 from mldeploy.assessment._share import asked_for, estimate_share, rows_asked_about
 from mldeploy.data import Dataset
@@ -21,7 +22,7 @@ from mldeploy.problem import Judge, Problem
 @final
 @dataclass(frozen=True, kw_only=True)
 class DuplicatesAssessor(DataAssessor):
-    """Count rows that repeat another one, exactly; and rows that a second table holds too.
+    """Count rows that repeat another one, exactly or nearly; and rows that a second table holds.
 
     Attributes
     ----------
@@ -44,6 +45,7 @@ class DuplicatesAssessor(DataAssessor):
             share = estimate_share(flags, units=part.units(), confidence=criterion.confidence)
             yield Judge(check=check).judge_estimate(criterion, share, n_rows=len(part))
         yield _duplicates(check, dataset)
+        yield from near_duplicates(check, dataset)
         yield from _conflicts(check, dataset)
         if self.reference is not None:
             yield from overlap(self.reference, dataset)

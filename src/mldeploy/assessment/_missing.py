@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._label_share import label_share
+from mldeploy.assessment._missing_patterns import missing_patterns
 from mldeploy.assessment._say import holds, skipped
 from mldeploy.assessment._share import (
     asked_for,
@@ -39,7 +40,8 @@ class MissingAssessor(DataAssessor):
 
     Criteria on ``missing_share`` and ``label_coverage`` are judged on intervals, clustered by
     the unit if there is one. Beyond them, columns that are mostly empty, columns whose
-    missingness depends on the label, and columns whose missingness jumped in time are warnings.
+    missingness depends on the label or on other columns, and columns whose missingness jumped in
+    time are warnings.
 
     Attributes
     ----------
@@ -50,11 +52,14 @@ class MissingAssessor(DataAssessor):
         successive eighths of the rows in time, that is worth a warning, in (0, 1).
     alpha : float, default=0.001
         Chance of a false warning of either kind, over all columns together.
+    random_state : int, default=0
+        Seed of the rows and folds by which it is seen whether values are missing by chance.
     """
 
     mostly: float = 0.5
     material: float = 0.1
     alpha: float = 0.001
+    random_state: int = 0
 
     def __post_init__(self) -> None:
         for name in ("mostly", "material", "alpha"):
@@ -76,6 +81,7 @@ class MissingAssessor(DataAssessor):
             *self._mostly_empty(check, dataset, [c for c in holed if c not in decided]),
             *self._by_label(check, dataset, problem, holed),
             *self._over_time(check, dataset, holed),
+            *missing_patterns(check, dataset, holed, rng=np.random.default_rng(self.random_state)),
         ]
         yield from warned
         summary = f"{len(holed):,} of {len(dataset.features):,} features have missing values."

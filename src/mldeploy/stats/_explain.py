@@ -28,6 +28,7 @@ _HUGE, _EXACT, _FAR = 1e100, 1e-12, 1e12
 _CHANGED = "the distribution changed"
 
 
+@final
 class Cause(StrEnum):
     """What turned one distribution into another."""
 
