@@ -1,3 +1,4 @@
+from ._associations import Association, associations_of
 from ._bins import ColumnBins, comparable
 from ._catalogue import Catalogue
 from ._catalogue_lineage import Derivation, Lineage
@@ -28,9 +29,11 @@ from ._engine_run import reduce_source
 from ._file_source import FileSource
 from ._fingerprint import fingerprint_of
 from ._for_problem import dataset_for, require_roles
+from ._foreign_schema import ForeignSchema
 from ._increments import GrowingSource, Increment, IncrementalReader
 from ._join import Stream, join_as_of
 from ._named_change import Change
+from ._pattern import whole_text_pattern
 from ._profile import Profile
 from ._profile_part import profile_part
 from ._proposal import SchemaProposal
@@ -46,6 +49,7 @@ from ._table_rules import Dependency
 
 __all__ = [
     "AccessRule",
+    "Association",
     "COLUMN_RULES",
     "Catalogue",
     "Change",
@@ -71,6 +75,7 @@ __all__ = [
     "FileSource",
     "Fingerprint",
     "FingerprintReduction",
+    "ForeignSchema",
     "Found",
     "FrameSource",
     "GroupSplit",
@@ -99,6 +104,7 @@ __all__ = [
     "SupportsParts",
     "TimeSplit",
     "UnitSample",
+    "associations_of",
     "comparable",
     "dataset_for",
     "default_split",
@@ -115,4 +121,5 @@ __all__ = [
     "source_of",
     "to_pandas",
     "to_polars",
+    "whole_text_pattern",
 ]
