@@ -1,6 +1,7 @@
 from ._autonomy import Advise, Automatic, Autonomy, ReviewUncertain
 from ._builtin import builtin_metrics, find_metric
 from ._conformal import Conformal
+from ._costs import cost_matrix, cost_of_errors, pinball_loss
 from ._criterion import Criterion, Rival
 from ._judge import Judge, Rivals
 from ._measure import compare, measure, point_value
@@ -36,8 +37,11 @@ __all__ = [
     "builtin_metrics",
     "compare",
     "confidence_of",
+    "cost_matrix",
+    "cost_of_errors",
     "find_metric",
     "from_scorer",
     "measure",
+    "pinball_loss",
     "point_value",
 ]

@@ -40,6 +40,10 @@ def _specificity(y: Array, p: Array) -> tuple[Array, Array]:
     return ((y == 0) & (p == 0)).astype(float), (y == 0).astype(float)
 
 
+def _false_positive_rate(y: Array, p: Array) -> tuple[Array, Array]:
+    return ((y == 0) & (p == 1)).astype(float), (y == 0).astype(float)
+
+
 def _f1(y: Array, p: Array) -> tuple[Array, Array]:
     hits = ((y == 1) & (p == 1)).astype(float)
     return 2 * hits, (y == 1).astype(float) + (p == 1)
@@ -106,6 +110,7 @@ def builtin_metrics() -> Mapping[str, Metric]:
         _quality("recall", _recall, binary, **_share),
         _quality("precision", _precision, binary, **_share),
         _quality("specificity", _specificity, binary, **_share),
+        _quality("false_positive_rate", _false_positive_rate, binary, **(loss | _share)),
         _quality("f1", _f1, binary, **_share),
         _quality("brier", _brier, binary, **(loss | score | _share)),
         _quality("log_loss", _log_loss, binary, **(loss | score)),
@@ -125,6 +130,7 @@ def _gaps() -> Iterable[Metric]:
     for name, per_row in (
         ("demographic_parity_difference", _positive_rate),
         ("equal_opportunity_difference", _recall),
+        ("predictive_equality_difference", _false_positive_rate),
         ("predictive_parity_difference", _precision),
         ("accuracy_difference", _accuracy),
     ):

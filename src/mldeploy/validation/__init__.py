@@ -32,6 +32,7 @@ from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._stability import StabilityValidator
 from mldeploy.validation._suite import ValidatorSuite
 from mldeploy.validation._uncertainty import UncertaintyValidator, conformal_from
+from mldeploy.validation._value import Guess, ValueValidator
 
 __all__ = [
     "AutonomyValidator",
@@ -45,6 +46,7 @@ __all__ = [
     "Fairness",
     "FairnessValidator",
     "FitValidator",
+    "Guess",
     "InvarianceProbe",
     "LeakageValidator",
     "MissingProbe",
@@ -61,6 +63,7 @@ __all__ = [
     "UnseenProbe",
     "Validator",
     "ValidatorSuite",
+    "ValueValidator",
     "conformal_from",
     "default_probes",
     "default_validators",

@@ -15,24 +15,33 @@ from mldeploy.problem import (
     Criterion,
     Judge,
     MetricKind,
+    Needs,
     Problem,
     Rival,
     ScoredRows,
+    find_metric,
 )
 from mldeploy.validation._base import Validator
+from mldeploy.validation._last_value import answers_of_people, last_value
 from mldeploy.validation._looks import must_be_a_look
 
 
 def rivals_of(
     model: Model, dataset: Dataset, *, champion: Model | None, columns: Sequence[str] = ()
 ) -> dict[Rival, dict[str, ScoredRows]]:
-    """Return the answers of the baselines and of the champion to the same rows."""
+    """Return the answers of the baselines and of the champion to the same rows.
+
+    Where rows have a time and come again and again from the same units, or are one series, the
+    last label that was known counts as a baseline beside those that were trained.
+    """
     rivals: dict[Rival, dict[str, ScoredRows]] = {
         "baseline": {
             name: baseline.scored_rows(dataset, columns=columns)
             for name, baseline in model.baselines.items()
         }
     }
+    if (last := last_value(model, dataset, rivals["baseline"], columns=columns)) is not None:
+        rivals["baseline"]["last value"] = last
     if champion is not None:
         rivals["champion"] = {"champion": champion.scored_rows(dataset, columns=columns)}
     return rivals
@@ -48,6 +57,10 @@ class BaselineValidator(Validator):
 
     Attributes
     ----------
+    people : str, optional
+        Column with what people decided on the same rows; those without a decision are left out.
+    by : float
+        How much better than the model people may be, in the metric's unit.
     confidence : float
         Two-sided confidence of the intervals.
     random_state : int
@@ -56,12 +69,16 @@ class BaselineValidator(Validator):
         As of `CriteriaValidator`.
     """
 
+    people: str | None = None
+    by: float = 0.0
     confidence: float = 0.95
     random_state: int = 0
     n_looks: int = 1
 
     def __post_init__(self) -> None:
         must_be_a_look(self.n_looks)
+        if self.by < 0:
+            raise ValueError(f"{self.by=}: a margin is 0 or more")
 
     def after_looks(self, n_looks: int) -> BaselineValidator:
         """Return the same validator for the `n_looks`-th model that these rows judge."""
@@ -80,6 +97,37 @@ class BaselineValidator(Validator):
         rows = model.scored_rows(dataset)
         for criterion in self._comparisons(problem, has_champion=champion is not None):
             yield from judge.judge(criterion, rows)
+        if self.people is not None:
+            yield from self._people(self.people, model, dataset, problem, rows)
+
+    def _people(
+        self, column: str, model: Model, dataset: Dataset, problem: Problem, rows: ScoredRows
+    ) -> Iterator[Finding]:
+        """Compare the model with what people decided, by the metrics of decisions."""
+        theirs, decided = answers_of_people(model, dataset, column, rows)
+        judge = Judge(
+            check=type(self).__name__,
+            rivals={"baseline": {column: theirs}},
+            random_state=self.random_state,
+            n_looks=self.n_looks,
+        )
+        metrics = {
+            c.metric.name: c.metric
+            for c in problem.criteria
+            if c.metric.kind in {MetricKind.QUALITY, MetricKind.BUSINESS}
+            and c.metric.needs is Needs.PREDICTION
+        }
+        usual = "accuracy" if problem.task.is_classification else "mean_absolute_error"
+        for metric in metrics.values() or [find_metric(usual)]:
+            criterion = Criterion(
+                metric,
+                not_worse_than="baseline",
+                by=self.by,
+                confidence=self.confidence,
+                severity=Severity.WARNING,
+            )
+            for finding in judge.judge(criterion, rows.take(decided)):
+                yield finding.model_copy(update={"name": f"{metric.name} vs people"})
 
     def _comparisons(self, problem: Problem, *, has_champion: bool) -> Iterator[Criterion]:
         asked = {
