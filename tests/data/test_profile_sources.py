@@ -195,7 +195,7 @@ def test_text_among_numbers_is_named_with_its_row_and_can_be_declared(tmp_path: 
 def test_bytes_that_are_no_utf8_are_named_with_their_row(tmp_path: Path) -> None:
     path = csv(tmp_path, *MANY)
     with Path(path).open("ab") as opened:
-        opened.write(b"1,caf\xe9\n")
+        opened.write(b"1,ol\xe9\n")
 
     with pytest.raises(UnreadableFileError, match="byte 0xe9, which is no UTF-8") as caught:
         profile(path)

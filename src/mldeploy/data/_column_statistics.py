@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -16,17 +17,22 @@ Counts: TypeAlias = npt.NDArray[np.int64]
 
 def mean_of(values: Floats, counts: Counts) -> float:
     """Return the mean of finite values in order, without a sum that overflows."""
-    scale = float(np.abs(values).max()) or 1.0
-    middle = values[values.size // 2] / scale
-    away = (counts * (values / scale - middle)).sum() / counts.sum()
-    return float(np.clip((middle + away) * scale, values[0], values[-1]))
+    scale = _power_of_two(values)
+    mean = (values / scale * counts).sum() / counts.sum() * scale
+    return float(np.clip(mean, values[0], values[-1]))
 
 
 def std_of(values: Floats, counts: Counts) -> float:
     """Return the standard deviation of at least two finite values, with n - 1."""
-    scale = float(np.abs(values).max()) or 1.0
+    scale = _power_of_two(values)
     away = values / scale - mean_of(values / scale, counts)
     return float(np.sqrt((counts * away**2).sum() / (counts.sum() - 1)) * scale)
+
+
+def _power_of_two(values: Floats) -> float:
+    """Return a scale at which the largest value is between 1 and 2: no digit is lost by it."""
+    largest = float(np.abs(values).max())
+    return math.ldexp(1.0, max(math.frexp(largest)[1] - 1, -1_022)) if largest else 1.0
 
 
 def entropy_of(counts: Counts) -> float:

@@ -50,8 +50,7 @@ class WeightedColumn:
         total = weights.sum()
         if not total:
             return None
-        scale = float(np.abs(values).max()) or 1.0
-        return float((values / scale * weights).sum() / total * scale)
+        return float((values * (weights / total)).sum())
 
     def quantile(self, q: float) -> float:
         """Return the smallest value with at least a share `q` of the weight up to it.
