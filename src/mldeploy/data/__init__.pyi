@@ -16,7 +16,7 @@ from ._data_report import DataReport
 from ._data_source import DataSource, Position, SupportsIncrements, SupportsParts
 from ._dataset import Dataset
 from ._drift_report import DriftReport
-from ._engine import Engine, LocalEngine, Reduction, merge_in_pairs
+from ._engine import Engine, LocalEngine, PlacedReduction, Reduction, merge_in_pairs
 from ._engine_reductions import (
     Fingerprint,
     FingerprintReduction,
@@ -85,6 +85,7 @@ __all__ = [
     "Lineage",
     "LocalEngine",
     "Partition",
+    "PlacedReduction",
     "Position",
     "Profile",
     "ProfileReduction",

@@ -41,6 +41,33 @@ class Reduction(Protocol[P, R_co]):
 
 
 @runtime_checkable
+class PlacedReduction(Protocol[P, R_co]):
+    """A reduction that must know which rows it is given: it has `map_at` in place of `map`."""
+
+    def map_at(self, rows: pl.DataFrame, part: int, start: int) -> P:
+        """Return what some of the rows contribute.
+
+        Parameters
+        ----------
+        rows : polars.DataFrame
+            Rows that follow each other, perhaps none.
+        part : int
+            Number of the part that they are of, from 0.
+        start : int
+            Number of the first of them in that part, from 0.
+        """
+        ...
+
+    def merge(self, one: P, other: P) -> P:
+        """Return what two contributions come to; neither is changed."""
+        ...
+
+    def finish(self, whole: P) -> R_co:
+        """Return the answer from what all rows contribute."""
+        ...
+
+
+@runtime_checkable
 class Engine(Protocol):
     """Runs a function on many parts, and merges what comes back."""
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from mldeploy.data._data_source import DataSource, SupportsParts
 from mldeploy.data._dataset import Dataset
-from mldeploy.data._engine import Engine, LocalEngine, Reduction
+from mldeploy.data._engine import Engine, LocalEngine, PlacedReduction, Reduction
 from mldeploy.data._source import TableLike
 from mldeploy.data._sources import source_of
 from mldeploy.errors import MLDeployError, PartFailedError
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 def reduce_source(
     source: DataSource | TableLike | Dataset,
-    reduction: Reduction[P, R],
+    reduction: Reduction[P, R] | PlacedReduction[P, R],
     *,
     engine: Engine | None = None,
 ) -> R:
@@ -32,7 +32,7 @@ def reduce_source(
     ----------
     source : DataSource, or any table
         What is read; its parts are read at once if it has parts.
-    reduction : Reduction
+    reduction : Reduction or PlacedReduction
         What is asked.
     engine : Engine, optional
         Where it runs; threads of this process by default.
@@ -91,31 +91,37 @@ _Outcome: TypeAlias = _Value[P] | _Failure
 class _ReadAndMap(Generic[P, R]):
     """Reads one part and maps its batches; what goes wrong is a result like any other."""
 
-    reduction: Reduction[P, R]
+    reduction: Reduction[P, R] | PlacedReduction[P, R]
     empty: pl.DataFrame
 
     def __call__(self, numbered: tuple[int, DataSource]) -> _Outcome[P]:
         number, part = numbered
         try:
-            return _Value(self._mapped(part))
+            return _Value(self._mapped(part, number))
         except MLDeployError as error:
             return _Failure(number, _portable(error, part.name))
         except Exception as error:  # noqa: BLE001 (it is raised again where it was asked for)
             return _Failure(number, PartFailedError(part.name, cause=_told(error)))
 
-    def _mapped(self, part: DataSource) -> P:
+    def _mapped(self, part: DataSource, number: int) -> P:
         found: _Value[P] | None = None
+        start = 0
         for batch in part.batches():
-            value = self.reduction.map(batch)
+            value = self._map(batch, number, start)
             merged = value if found is None else self.reduction.merge(found.value, value)
-            found = _Value(merged)
-        return self.reduction.map(self.empty) if found is None else found.value
+            found, start = _Value(merged), start + batch.height
+        return self._map(self.empty, number, 0) if found is None else found.value
+
+    def _map(self, rows: pl.DataFrame, part: int, start: int) -> P:
+        if isinstance(self.reduction, PlacedReduction):
+            return self.reduction.map_at(rows, part, start)
+        return self.reduction.map(rows)
 
 
 @final
 @dataclass(frozen=True)
 class _Merge(Generic[P, R]):
-    reduction: Reduction[P, R]
+    reduction: Reduction[P, R] | PlacedReduction[P, R]
 
     def __call__(self, one: _Outcome[P], other: _Outcome[P]) -> _Outcome[P]:
         if isinstance(one, _Failure):

@@ -20,6 +20,14 @@ from mldeploy.data import (
     profile_source,
     reduce_source,
 )
+from mldeploy.data.expectations import (
+    Expectations,
+    InRange,
+    NotNull,
+    SumInRange,
+    Unique,
+    check_source,
+)
 from mldeploy.errors import InvalidDataError, PartFailedError
 from mldeploy.testing._conformance import Conformance
 
@@ -52,6 +60,20 @@ class EngineConformance(Conformance, kit=True):
         """Also of a column that has no value in any part."""
         source = _source()
         assert fingerprint_source(source, engine=engine) == fingerprint_of(source.table)
+
+    def test_findings_are_those_of_the_whole(self, engine: Engine) -> None:
+        """To the row and the word, also of keys that repeat in two parts."""
+        rules = Expectations(
+            [
+                NotNull("text"),
+                InRange("number", at_most=2.0),
+                Unique("whole"),
+                SumInRange("whole", at_least=0),
+            ]
+        )
+        source = _source()
+        found = check_source(rules, source, engine=engine)
+        assert found.findings == rules.check(source.table).findings
 
     def test_a_part_that_cannot_be_read_fails_the_whole(self, engine: Engine) -> None:
         """With the error of the first such part, and its facts; nothing partial comes back."""

@@ -4,12 +4,15 @@ from ._distribution import LikeReference
 from ._figures import FigureInRange, Fresh, RowCount, SumInRange
 from ._foreign import ForeignExpectations
 from ._keys import ForeignKey, Unique
+from ._on_engine import ExpectationReduction, check_source
+from ._parts import RuleAnswer
 from ._rows import RowExpectation
 from ._suite import Expectations
 from ._vocabulary import InRange, InSet, Matches, Monotone, NotNull
 
 __all__ = [
     "Expectation",
+    "ExpectationReduction",
     "Expectations",
     "Facts",
     "FigureInRange",
@@ -27,6 +30,8 @@ __all__ = [
     "Question",
     "RowCount",
     "RowExpectation",
+    "RuleAnswer",
     "SumInRange",
     "Unique",
+    "check_source",
 ]
