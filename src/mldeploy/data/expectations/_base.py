@@ -53,8 +53,11 @@ class Question:
     judge : callable
         Reads the answer, and the table that was asked, which is read again only if need be.
     wanted : mapping of str to polars.Expr
-        Expressions that each yield one value of the answer, a series if it is a list. Missing
-        values of any kind are null in them, and the column `ROW` numbers the rows.
+        Expressions that each yield one value of the answer. Missing values of any kind are null
+        in them, and the column `ROW` numbers the rows.
+    listed : polars.Expr or None
+        A value for each row; the answer then has those that are not null, as the series
+        ``listed``, which is held in memory.
     holds : polars.Expr or None
         Whether each row keeps the rule, null where it does not apply; None if the rule is not
         about rows. The answer then has ``n`` (rows judged), ``n_kept`` and ``examples``.
@@ -66,6 +69,7 @@ class Question:
 
     judge: Callable[[Mapping[str, Any], Table], Finding]
     wanted: Mapping[str, pl.Expr] = field(default_factory=dict)
+    listed: pl.Expr | None = None
     holds: pl.Expr | None = None
     shown: tuple[str, ...] = ()
     is_counted: bool = True

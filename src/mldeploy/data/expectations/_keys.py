@@ -67,7 +67,7 @@ class Unique(Expectation):
             compared = compared & self.where.fill_null(value=False)
 
         def judge(answer: Mapping[str, Any], table: Table) -> Finding:
-            hashes = np.sort(answer["hashes"].to_numpy())
+            hashes = np.sort(answer["listed"].to_numpy())
             repeats = _NONE
             if (hashes[1:] == hashes[:-1]).any():
                 shown = [ROW, *seen(self, facts)]
@@ -79,7 +79,7 @@ class Unique(Expectation):
 
         return Question(
             judge=judge,
-            wanted={"hashes": _hash(self.needs).filter(compared).implode()},
+            listed=pl.when(compared).then(_hash(self.needs)),
             holds=pl.when(compared).then(
                 pl.struct(*self.needs, compared=compared).is_first_distinct()
             ),

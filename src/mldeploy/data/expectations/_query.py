@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -69,27 +70,48 @@ def _told(
 def _ask(
     questions: Mapping[int, Question], facts: Facts, table: Table
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    held = {_key(i, "holds"): q.holds for i, q in questions.items() if _is_counted(q)}
-    wanted = {i: _wanted(i, question, facts) for i, question in questions.items()}
-    named = {_key(i, n): e for i, asked in wanted.items() for n, e in asked.items()}
-    if not named:
+    asked = {i: _asked(i, question, facts, table) for i, question in questions.items()}
+    wanted = {_key(i, n): e for i, one in asked.items() for n, e in one.wanted.items()}
+    if not wanted:
         return
-    ready = table.rows.with_columns(**held) if held else table.rows
-    found = table.collect(ready.select(**named))
-    for i, asked in wanted.items():
-        yield i, {name: found[_key(i, name)][0] for name in asked}
+    first = {n: e for one in asked.values() for n, e in one.first.items()}
+    then = {n: e for one in asked.values() for n, e in one.then.items()}
+    rows = table.rows.with_columns(**first) if first else table.rows
+    rows = rows.with_columns(**then) if then else rows
+    found = table.collect(rows.select(**wanted))
+    for i, one in asked.items():
+        yield i, {name: found[_key(i, name)][0] for name in one.wanted}
 
 
-def _wanted(i: int, question: Question, facts: Facts) -> Mapping[str, pl.Expr]:
-    if not _is_counted(question):
-        return question.wanted
-    holds = pl.col(_key(i, "holds"))
-    examples = pl.struct(ROW, *question.shown).filter(~holds).head(facts.n_examples).implode()
-    return {"n": holds.count(), "n_kept": holds.sum(), "examples": examples, **question.wanted}
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A question as the query asks it: columns made first, those made of them, and figures.
+
+    What is made row by row is a column of its own, since polars streams a figure of a column,
+    and reads a figure of an expression into memory.
+    """
+
+    first: Mapping[str, pl.Expr]
+    then: Mapping[str, pl.Expr]
+    wanted: Mapping[str, pl.Expr]
 
 
-def _is_counted(question: Question) -> bool:
-    return question.holds is not None and question.is_counted
+def _asked(i: int, question: Question, facts: Facts, table: Table) -> _Asked:
+    first, then, wanted = {}, {}, dict(question.wanted)
+    if question.listed is not None:
+        first[_key(i, "listed")] = question.listed
+        wanted["listed"] = pl.col(_key(i, "listed")).drop_nulls().implode()
+    if question.holds is not None and question.is_counted:
+        first[_key(i, "holds")] = question.holds
+        holds, example = pl.col(_key(i, "holds")), pl.struct(ROW, *question.shown)
+        if table.is_in_memory:
+            broken = example.filter(~holds)
+        else:
+            then[_key(i, "broken")] = pl.when(~holds).then(example)
+            broken = pl.col(_key(i, "broken")).drop_nulls()
+        examples = broken.head(facts.n_examples).implode()
+        wanted |= {"n": holds.count(), "n_kept": holds.sum(), "examples": examples}
+    return _Asked(first=first, then=then, wanted=wanted)
 
 
 def _key(i: int, name: str) -> str:
