@@ -3,7 +3,7 @@ from ._bar_chart import BarChart
 from ._chart import LineChart, Mark, Series
 from ._curve_chart import Curve, CurveChart
 from ._finding import Finding
-from ._format import figure
+from ._format import figure, figure_with_interval
 from ._heat_map import HeatMap
 from ._html import Markup, escape, html_fragment, html_page, html_table, verdict_tag
 from ._parallel_chart import ParallelChart
@@ -29,6 +29,7 @@ __all__ = [
     "Waiver",
     "escape",
     "figure",
+    "figure_with_interval",
     "html_fragment",
     "html_page",
     "html_table",

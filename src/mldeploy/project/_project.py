@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from mldeploy.model import Bundle, Compiler, Model
 from mldeploy.monitoring import Monitor, default_monitors
 from mldeploy.problem import Problem
 from mldeploy.project._data import AssessedData, must_be_readable, must_have_features
+from mldeploy.project._experiments import compare_estimators, keep_trials
 from mldeploy.project._live import Live, must_be_approved
 from mldeploy.project._overview import deployments_of, overview_html
 from mldeploy.project._pipeline import PipelineRun
@@ -44,7 +45,7 @@ from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.retraining import OnAlarm, RetrainingDecision, RetrainingPolicy
 from mldeploy.serving import ParquetLog, PredictionSink
 from mldeploy.store import Damage, Store
-from mldeploy.tracking import Runs
+from mldeploy.tracking import RunComparison, Runs
 from mldeploy.training import EstimatorTrainer, Trainer
 from mldeploy.validation import Validator, conformal_from, default_validators, routing_from
 
@@ -204,7 +205,35 @@ class Project:
             model = trainer.train(dataset, self.problem, by=self.by, clock=self.clock)
             run.log_metric("seconds", model.provenance.duration.total_seconds())
             run.log_metric("rows", model.provenance.n_rows)
+            keep_trials(self.runs, model, name=f"{self.problem.name}/trial", parent=run.id)
         return model
+
+    def compare(
+        self,
+        estimators: Mapping[str, BaseEstimator],
+        data: AssessedData | Dataset,
+        *,
+        scoring: str,
+        n_folds: int = 5,
+    ) -> RunComparison:
+        """Score estimators on the same folds, and say who cannot be told apart from the best.
+
+        Parameters
+        ----------
+        estimators : mapping of str to scikit-learn estimator
+            Unfitted, by name.
+        data : AssessedData or Dataset
+            Of assessed data the rows to learn from; of a dataset all rows.
+        scoring : str
+            A scorer of scikit-learn, such as ``"roc_auc"``.
+        n_folds : int, default=5
+            Number of folds, cut by time, unit or at random as the roles say.
+        """
+        dataset = data.train if isinstance(data, AssessedData) else data
+        return compare_estimators(
+            self.runs, estimators, dataset, self.problem,
+            scoring=scoring, n_folds=n_folds, split=self._split,
+        )  # fmt: skip
 
     def validate(
         self, model: Model, data: AssessedData | Dataset, *, champion: Model | None = None
@@ -252,9 +281,7 @@ class Project:
             changed since, or a later validation of the model failed.
         """
         self._judged.must_be_evidence(report)
-        routed = replace(
-            model, routing=routing_from(report), conformal=conformal_from(report)
-        )
+        routed = replace(model, routing=routing_from(report), conformal=conformal_from(report))
         with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
             bundle = Bundle.write(
                 Path(folder) / "bundle",

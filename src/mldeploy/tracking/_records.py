@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import final
@@ -10,6 +9,7 @@ from typing import final
 import pydantic
 
 from mldeploy._record import Record
+from mldeploy.evidence import html_fragment, html_table
 
 
 @final
@@ -54,9 +54,4 @@ class RunRecord(Record):
             **{f"metric {name}": f"{value:.6g}" for name, value in self.metrics.items()},
             **{f"artifact {name}": digest[:12] for name, digest in self.artifacts.items()},
         }
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
-            for name, value in facts.items()
-        )
-        return f"<table>{rows}</table>"
+        return html_fragment(html_table(("", ""), facts.items()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +68,25 @@ class Run:
             self._buffer.append(row)
             if len(self._buffer) >= _MOST_BUFFERED or now - self._flushed_at >= self._flush_after:
                 self._flush(now)
+
+    def log_scores(self, key: str, scores: Sequence[float]) -> None:
+        """Keep a metric's value on each fold, and their mean as its last value.
+
+        Parameters
+        ----------
+        key : str
+            Name of the metric.
+        scores : sequence of float
+            In the order of the folds that the run was started with.
+
+        Raises
+        ------
+        AlreadyExistsError
+            If the run has ended.
+        """
+        for step, score in enumerate(scores):
+            self.log_metric(key, score, step=step)
+        self.log_metric(key, math.fsum(scores) / len(scores))
 
     def log_artifact(self, name: str, content: bytes | Path) -> str:
         """Store bytes, a file or a directory under a name of this run; return its digest.

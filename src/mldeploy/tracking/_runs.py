@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, final
+from typing import Final, final
 
 import pandas as pd
 import sqlalchemy as sa
@@ -16,11 +15,16 @@ from mldeploy._record import canonical_json
 from mldeploy.errors import NotFoundError, SerializationError
 from mldeploy.store import JsonValue, Store, tables
 
+from ._comparison import RunComparison, compared
+from ._curves import curves_of
+from ._read import load_runs, require_run
 from ._records import RunRecord, RunStatus
 from ._run import Run
+from ._table import RunTable, frame_of
+from ._trials import FOLDS, Folds, Trial, insert_trials
 
 _FLUSH_AFTER: Final = timedelta(seconds=1)
-_ROWS_SHOWN: Final = 20
+_SEARCHES_SHOWN: Final = 5
 
 
 @final
@@ -63,6 +67,7 @@ class Runs:
         *,
         parameters: Mapping[str, JsonValue] | None = None,
         parent: str | None = None,
+        folds: Folds | None = None,
     ) -> Run:
         """Begin a run; use it as a context manager, or call its `end`.
 
@@ -74,6 +79,8 @@ class Runs:
             What it is tried with, as JSON values.
         parent : str, optional
             Id of the run that this one is a part of.
+        folds : Folds, optional
+            The folds that it is scored on, so that it can be compared; see `Run.log_scores`.
 
         Raises
         ------
@@ -83,13 +90,14 @@ class Runs:
             If there is no run `parent`.
         """
         run_id = uuid.uuid4().hex
+        kept = dict(parameters or {}) | ({} if folds is None else {FOLDS: folds.to_jsonable()})
         rows = [
             {"run": run_id, "key": key, "value": _jsonable(key, value)}
-            for key, value in (parameters or {}).items()
+            for key, value in kept.items()
         ]
         with self._store.write() as tx:
             if parent is not None:
-                _require_run(tx.connection, parent)
+                require_run(tx.connection, parent)
             run = {"id": run_id, "name": name, "started_at": tx.now, "parent": parent}
             status = RunStatus.RUNNING.value
             tx.connection.execute(sa.insert(tables.runs), {**run, "status": status})
@@ -101,6 +109,112 @@ class Runs:
             self._store, run_id, name=name, actor=self._actor, flush_after=self._flush_after
         )
 
+    def record(
+        self,
+        name: str,
+        trials: Iterable[Trial],
+        *,
+        folds: Folds | None = None,
+        parent: str | None = None,
+    ) -> tuple[str, ...]:
+        """Keep trials that have ended, as of a search, in one transaction.
+
+        Parameters
+        ----------
+        name : str
+            What was tried.
+        trials : iterable of Trial
+            Each becomes a run; one whose score on a fold is NaN is kept as failed.
+        folds : Folds, optional
+            The folds that all were scored on, so that they can be compared.
+        parent : str, optional
+            Id of the run that they are a part of.
+
+        Returns
+        -------
+        tuple of str
+            Ids, in the order of the trials; durable when this returns.
+
+        Raises
+        ------
+        SerializationError
+            If a parameter is not a JSON value; nothing is kept.
+        NotFoundError
+            If there is no run `parent`.
+        """
+        made = list(trials)
+        for trial in made:
+            for key, value in trial.parameters.items():
+                _jsonable(key, value)
+        with self._store.write() as tx:
+            if parent is not None:
+                require_run(tx.connection, parent)
+            ids = insert_trials(tx, name, made, folds=folds, parent=parent)
+            details: dict[str, JsonValue] = {"name": name, "n": len(ids)}
+            tx.record("run.recorded", subject=parent or name, actor=self._actor, details=details)
+        return ids
+
+    def compare(
+        self,
+        metric: str,
+        *,
+        name: str | None = None,
+        parent: str | None = None,
+        greater_is_better: bool = True,
+        confidence: float = 0.95,
+    ) -> RunComparison:
+        """Rank runs that were scored on the same folds, and say who is tied with the best.
+
+        Parameters
+        ----------
+        metric : str
+            By which; its value on each fold must have been kept.
+        name, parent : str, optional
+            Only runs of this name, or parts of this run.
+        greater_is_better : bool, default=True
+            Direction of the metric; scikit-learn's scores are always so.
+        confidence : float, default=0.95
+            Chance that none of several equal runs is told apart from the best, in (0, 1).
+
+        Returns
+        -------
+        RunComparison
+            Over the folds that most of them share; the others are named with the reason.
+
+        Raises
+        ------
+        NotFoundError
+            If no run has the metric on each fold.
+        """
+        with self._store.read() as connection:
+            records = load_runs(connection, name=name, parent=parent)
+            return compared(
+                connection,
+                records,
+                metric,
+                greater_is_better=greater_is_better,
+                confidence=confidence,
+            )
+
+    def __call__(self, *, name: str | None = None) -> RunTable:
+        """Return runs side by side: as a page, a DataFrame, in a notebook or a terminal.
+
+        Parameters
+        ----------
+        name : str, optional
+            Only runs of this name, and their trials.
+        """
+        with self._store.read() as connection:
+            everything = load_runs(connection)
+            chosen = [r for r in everything if name is None or r.name == name]
+            inside = {r.id for r in chosen}
+            runs = [r for r in everything if r.id in inside or r.parent in inside]
+            return RunTable(
+                runs=tuple(runs),
+                comparisons=tuple(_searches(connection, runs)),
+                curves=curves_of(connection, runs),
+            )
+
     def get(self, run_id: str) -> RunRecord:
         """Return one run.
 
@@ -110,13 +224,13 @@ class Runs:
             If there is none of this id.
         """
         with self._store.read() as connection:
-            _require_run(connection, run_id)
-            return _load(connection, run_id=run_id)[0]
+            require_run(connection, run_id)
+            return load_runs(connection, run_id=run_id)[0]
 
     def all(self, *, name: str | None = None) -> tuple[RunRecord, ...]:
         """Return all runs, or those of one name, in the order they began."""
         with self._store.read() as connection:
-            return tuple(_load(connection, name=name))
+            return tuple(load_runs(connection, name=name))
 
     def history(self, run_id: str) -> pd.DataFrame:
         """Return every metric value of a run, in the order they were logged.
@@ -135,7 +249,7 @@ class Runs:
         columns = [metrics.c.key, metrics.c.step, metrics.c.value, metrics.c.at]
         query = sa.select(*columns).where(metrics.c.run == run_id).order_by(metrics.c.id)
         with self._store.read() as connection:
-            _require_run(connection, run_id)
+            require_run(connection, run_id)
             rows = connection.execute(query).all()
         frame = pd.DataFrame(
             [tuple(row) for row in rows], columns=pd.Index(["key", "step", "value", "at"])
@@ -152,12 +266,26 @@ class Runs:
             With columns name, status, started_at, ended_at, duration and parent, then
             ``params.<name>`` and ``metrics.<name>`` (the last value; NaN where there is none).
         """
-        return _frame_of(self.all(name=name))
+        return frame_of(self.all(name=name))
 
     def _repr_html_(self) -> str:
-        frame = self.to_frame()
-        shown: str = frame.tail(_ROWS_SHOWN).to_html(escape=True)
-        return f"<p>{len(frame)} runs</p>{shown}"
+        return self()._repr_html_()
+
+
+def _searches(connection: sa.Connection, runs: Sequence[RunRecord]) -> Iterator[RunComparison]:
+    """Compare the trials of each of the latest searches, by their first metric."""
+    trials: dict[str, list[RunRecord]] = defaultdict(list)
+    for run in runs:
+        if run.parent is not None and FOLDS in run.parameters and run.metrics:
+            trials[run.parent].append(run)
+    for parent in list(trials)[: -_SEARCHES_SHOWN - 1 : -1]:
+        metric = next(iter(trials[parent][0].metrics))
+        try:
+            yield compared(
+                connection, trials[parent], metric, greater_is_better=True, confidence=0.95
+            )
+        except NotFoundError:
+            continue
 
 
 def _jsonable(key: str, value: JsonValue) -> JsonValue:
@@ -169,68 +297,3 @@ def _jsonable(key: str, value: JsonValue) -> JsonValue:
             "and dicts of them"
         ) from error
     return value
-
-
-def _require_run(connection: sa.Connection, run_id: str) -> None:
-    query = sa.select(tables.runs.c.id).where(tables.runs.c.id == run_id)
-    if connection.execute(query).first() is None:
-        raise NotFoundError(f"there is no run {run_id!r}; `Runs.to_frame` lists them")
-
-
-def _load(
-    connection: sa.Connection, *, run_id: str | None = None, name: str | None = None
-) -> list[RunRecord]:
-    runs, params, artifacts = tables.runs, tables.run_params, tables.run_artifacts
-    chosen = sa.select(runs)
-    if run_id is not None:
-        chosen = chosen.where(runs.c.id == run_id)
-    if name is not None:
-        chosen = chosen.where(runs.c.name == name)
-    ids = chosen.with_only_columns(runs.c.id)
-    parts: dict[str, dict[str, dict[str, Any]]] = {
-        "parameters": defaultdict(dict),
-        "metrics": defaultdict(dict),
-        "artifacts": defaultdict(dict),
-    }
-    queries = {
-        "parameters": sa.select(params.c.run, params.c.key, params.c.value).where(
-            params.c.run.in_(ids)
-        ),
-        "metrics": _last_metrics(ids),
-        "artifacts": sa.select(artifacts.c.run, artifacts.c.name, artifacts.c.digest).where(
-            artifacts.c.run.in_(ids)
-        ),
-    }
-    for part, query in queries.items():
-        for run, key, value in connection.execute(query):
-            parts[part][run][key] = math.nan if part == "metrics" and value is None else value
-    ordered = chosen.order_by(runs.c.started_at, runs.c.id)
-    return [
-        RunRecord(**row, **{part: found[row["id"]] for part, found in parts.items()})
-        for row in connection.execute(ordered).mappings()
-    ]
-
-
-def _last_metrics(ids: sa.Select[Any]) -> sa.Select[Any]:
-    metrics = tables.run_metrics
-    last = sa.select(sa.func.max(metrics.c.id)).where(metrics.c.run.in_(ids))
-    last = last.group_by(metrics.c.run, metrics.c.key)
-    query = sa.select(metrics.c.run, metrics.c.key, metrics.c.value)
-    return query.where(metrics.c.id.in_(last)).order_by(metrics.c.id)
-
-
-def _frame_of(records: tuple[RunRecord, ...]) -> pd.DataFrame:
-    facts = ["name", "status", "started_at", "ended_at", "duration", "parent"]
-    columns: dict[str, list[object]] = {
-        fact: [getattr(record, fact) for record in records] for fact in facts
-    }
-    columns["status"] = [record.status.value for record in records]
-    for key in sorted({key for record in records for key in record.parameters}):
-        columns[f"params.{key}"] = [record.parameters.get(key) for record in records]
-    for key in sorted({key for record in records for key in record.metrics}):
-        columns[f"metrics.{key}"] = [record.metrics.get(key, math.nan) for record in records]
-    frame = pd.DataFrame(columns, index=pd.Index([r.id for r in records], name="id", dtype=object))
-    for time in ("started_at", "ended_at"):
-        frame[time] = pd.to_datetime(frame[time], utc=True)
-    frame["duration"] = pd.to_timedelta(frame["duration"])
-    return frame

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from mldeploy.errors import InvalidDataError, MLDeployError, TrainingFailedError
 from mldeploy.model import SkopsFormat
 from mldeploy.training._baselines import Estimator
+from mldeploy.training._trials import with_folds
 from mldeploy.training._weights import fit_arguments
 
 Array = npt.NDArray[Any]
@@ -97,10 +98,11 @@ def fit_baseline(
         return fit(copy, X, y, sample_weight=sample_weight)
 
 
-def unwrapped(fitted: Estimator) -> tuple[Estimator, pd.DataFrame | None]:
-    """Return the estimator that predicts, and what a search has tried to find it."""
+def unwrapped(fitted: Estimator, fingerprint: str) -> tuple[Estimator, pd.DataFrame | None]:
+    """Return the estimator that predicts, and what a search has tried to find it, on what."""
     if hasattr(fitted, "cv_results_") and hasattr(fitted, "best_estimator_"):
-        return fitted.best_estimator_, pd.DataFrame(fitted.cv_results_)
+        table = pd.DataFrame(fitted.cv_results_)
+        return fitted.best_estimator_, with_folds(table, fingerprint, getattr(fitted, "cv", None))
     return fitted, None
 
 

@@ -42,7 +42,7 @@ class Workbench:
     ) -> Model:
         """Return the model of a fit; that it can be stored is known when this returns."""
         started, tick = self.clock(), time.perf_counter()
-        fitted, trials = unwrapped(fit(self))
+        fitted, trials = unwrapped(fit(self), self.rows.fingerprint)
         duration = timedelta(seconds=time.perf_counter() - tick)
         require_fitted_for(fitted, self.classes, self.problem.target)
         provenance = Provenance.of(

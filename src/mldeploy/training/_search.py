@@ -15,7 +15,7 @@ from mldeploy.problem import Problem
 from mldeploy.training._base import Trainer
 from mldeploy.training._baselines import Estimator
 from mldeploy.training._fitting import fit, require_storable, seeded_clone
-from mldeploy.training._folds import chooses_folds, folds_of
+from mldeploy.training._folds import chooses_folds, folds_of, own_folds
 
 
 @final
@@ -98,7 +98,8 @@ class SearchTrainer(Trainer):
         search = seeded_clone(self.search, self.random_state)
         own = getattr(search, "cv", None)
         if chooses_folds(own):
-            return fit(search, X, y, sample_weight=sample_weight, groups=groups)
+            search.set_params(cv=own_folds(search, X, y, groups))
+            return fit(search, X, y, sample_weight=sample_weight)
         n_folds = self.n_folds if own is None else int(own)
         search.set_params(
             cv=folds_of(dataset, n_folds, split=self.split, random_state=self.random_state)
