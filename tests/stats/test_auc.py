@@ -72,6 +72,48 @@ def test_delong_difference_matches_the_value_worked_by_hand() -> None:
     assert comparison.p_value == pytest.approx(0.3173, abs=5e-5)
 
 
+def formula_rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """400 labels and two scores by a formula, so that any package can be given the same."""
+    k = np.arange(400)
+    y = ((k * k * 7 + k) % 11 < 4).astype(int)
+    return y, (k * 37 % 101) / 101 + 0.35 * y, ((k * 53 + 17) % 97) / 97 + 0.2 * y
+
+
+@pytest.mark.parametrize(
+    ("decimals", "z", "p_value", "areas", "variance"),
+    [
+        (
+            9,
+            -3.5996911225970356,
+            0.0003185953959082198,
+            (0.7579588791245233, 0.583651135798375),
+            0.0023447842412030553,
+        ),
+        (
+            1,
+            -3.597299047897651,
+            0.0003215387341700043,
+            (0.7544354170121041, 0.5819101309898856),
+            0.0023001302343158793,
+        ),
+    ],
+)
+def test_delong_is_that_of_an_independent_package_to_nine_digits(
+    decimals: int, z: float, p_value: float, areas: tuple[float, float], variance: float
+) -> None:
+    """MLstatkit 0.1.91, Delong_test: statistic, p-value, areas, variance; then with ties."""
+    y, a, b = formula_rows()
+    a, b = a.round(decimals), b.round(decimals)
+
+    found = delong_difference(y, a, b)
+
+    assert (delong(y, a).value, delong(y, b).value) == pytest.approx(areas, abs=1e-9)
+    assert found.p_value == pytest.approx(p_value, rel=1e-9)
+    half = found.interval.width / 2
+    assert (half / special.ndtri(0.975)) ** 2 == pytest.approx(variance, rel=1e-9)
+    assert found.difference / (half / special.ndtri(0.975)) == pytest.approx(-z, rel=1e-9)
+
+
 @given(seeds)
 def test_delong_difference_is_antisymmetric_and_agrees_with_its_interval(seed: int) -> None:
     y, score, other = sample(seed)

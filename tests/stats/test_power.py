@@ -9,16 +9,20 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import special
+from scipy.stats import binom
 
 from mldeploy.stats import (
+    Comparison,
     Estimate,
     Interval,
     delong,
     hanley_mcneil_variance,
     mean_interval,
     n_for_auc,
+    n_for_difference,
     n_for_mean,
     n_for_proportion,
+    paired_proportions,
     quantile_interval,
     rows_needed,
     wilson,
@@ -209,3 +213,71 @@ def test_bad_input_is_refused_with_a_reason() -> None:
     ):
         with pytest.raises(ValueError, match=reason):
             call()
+
+
+def test_power_is_the_share_of_samples_that_are_decided() -> None:
+    """742 rows are told for .65 against .60 with power .8: exact, by the binomial law."""
+    n = n_for_proportion(0.65, bound=0.60, power=0.8)
+    successes = np.arange(n + 1)
+    lows = np.array([wilson(k, n).interval.low for k in successes.tolist()])
+
+    power = binom.pmf(successes[lows > 0.60], n, 0.65).sum()
+
+    assert power == pytest.approx(0.8, abs=0.02)
+
+
+def test_rows_for_a_difference_are_those_of_statsmodels_and_connor() -> None:
+    """Discordant .10 and .06: statsmodels 0.15.0, TTestPower, says 779.0 with Student's t;
+    Connor's formula 782.5."""
+    sd = math.sqrt(0.16 - 0.04**2)
+
+    n = n_for_difference(sd, difference=0.04)
+
+    assert n == pytest.approx(779.0, abs=2)
+    assert n == pytest.approx(782.5, abs=6)
+    assert n_for_difference(sd, difference=0.0, margin=-0.04) == n
+
+
+def test_paired_models_are_told_apart_at_the_power_asked_for() -> None:
+    """1,000 samples at the n told: .8 +- 4 * sqrt(.16 / 1,000) = .05, and a point of slack."""
+    rng = np.random.default_rng(0)
+    n = n_for_difference(math.sqrt(0.16 - 0.04**2), difference=0.04)
+    kinds = rng.choice(4, size=(1000, n), p=[0.7, 0.10, 0.06, 0.14])
+
+    told = sum(
+        paired_proportions((k == 0) | (k == 1), (k == 0) | (k == 2)).interval.low > 0
+        for k in kinds
+    )
+
+    assert told / 1000 == pytest.approx(0.8, abs=0.06)
+
+
+def test_rows_needed_for_a_comparison_shrink_its_interval_to_the_margin() -> None:
+    """A half width of .04 around .02 must fall to .02: four times the rows; with power .8
+    ((1.96 + .8416) / 1.96)**2 = 2.043 times more."""
+    comparison = Comparison(
+        difference=0.02,
+        interval=Interval(low=-0.02, high=0.06, confidence=0.95),
+        p_value=0.33,
+        n=500,
+        method="paired DeLong",
+    )
+
+    assert rows_needed(comparison, threshold=0.0, n=500) == pytest.approx(2000, abs=1)
+    assert rows_needed(comparison, threshold=0.0, n=500, power=0.8) == pytest.approx(
+        2000 * 2.043, rel=1e-3
+    )
+    assert rows_needed(comparison, threshold=-0.03, n=500) == 500
+
+
+def test_more_power_needs_more_rows_and_less_than_half_is_refused() -> None:
+    few, many = (n_for_auc(0.75, bound=0.7, prevalence=0.2, power=p) for p in (0.5, 0.9))
+
+    assert few < many
+    for power in (0.4, 1.0, math.nan):
+        with pytest.raises(ValueError, match="power"):
+            n_for_proportion(0.65, bound=0.60, power=power)
+    with pytest.raises(ValueError, match="positive"):
+        n_for_difference(0.0, difference=0.1)
+    with pytest.raises(ValueError, match="not margin"):
+        n_for_difference(1.0, difference=0.1, margin=0.1)

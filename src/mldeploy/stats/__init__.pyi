@@ -39,13 +39,20 @@ from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learn
 from ._many_looks import looks_confidence, worth_after_looks
 from ._multiplicity import holm, holm_confidence, hommel, true_discoveries
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
-from ._power import hanley_mcneil_variance, n_for_auc, n_for_mean, n_for_proportion, rows_needed
+from ._power import (
+    hanley_mcneil_variance,
+    n_for_auc,
+    n_for_difference,
+    n_for_mean,
+    n_for_proportion,
+)
 from ._rank_by_folds import Ranked, rank_by_folds
 from ._ranking import Ranking
 from ._recalibration import Recalibration, adjust_prior, recalibrate
 from ._representation import Raked, kish_n, rake, standardised_difference
 from ._resampled import corrected_resampled_t
 from ._risk_control import SafeThreshold, learn_then_test, risk_p_value, safe_threshold
+from ._rows_needed import rows_needed
 from ._rules import (
     RuleOutcome,
     judge_rule_against_history,
@@ -146,6 +153,7 @@ __all__ = [
     "mean_interval",
     "mondrian_quantiles",
     "n_for_auc",
+    "n_for_difference",
     "n_for_mean",
     "n_for_proportion",
     "new_values",

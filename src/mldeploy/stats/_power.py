@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
 from scipy import special
 
 from mldeploy.stats._arrays import check_share
-from mldeploy.stats._estimate import Estimate
 from mldeploy.stats._intervals import wilson, z_of
 
-_HOPELESS = 10**12
+HOPELESS = 10**12
 """Rows that nobody will ever collect."""
 
 
@@ -21,6 +19,7 @@ def n_for_proportion(
     *,
     half_width: float | None = None,
     bound: float | None = None,
+    power: float = 0.5,
     confidence: float = 0.95,
 ) -> int:
     r"""Count the rows after which Wilson's interval is narrow enough, or clears a bound.
@@ -33,6 +32,9 @@ def n_for_proportion(
         Half the width that the interval may have, in (0, 0.5]. Give this or `bound`.
     bound : float, optional
         Share that the interval shall exclude, in [0, 1] and not `p`.
+    power : float, default=0.5
+        Chance that it does when the true share is `p`, at least 0.5: where the estimate may be
+        anywhere around p, half of all samples fall short of the mean.
     confidence : float, default=0.95
         Level of the two-sided interval, in (0, 1).
 
@@ -49,12 +51,13 @@ def n_for_proportion(
     Notes
     -----
     Wilson's interval at p excludes a bound b once :math:`n > z^2 b (1 - b) / (p - b)^2`,
-    which is its definition; see `wilson`.
+    which is its definition; see `wilson`. With power the root of n grows by
+    :math:`z_{power} \sqrt{p (1 - p)} / |p - b|`.
 
     Examples
     --------
-    >>> n_for_proportion(0.65, bound=0.60)
-    369
+    >>> n_for_proportion(0.65, bound=0.60), n_for_proportion(0.65, bound=0.60, power=0.8)
+    (369, 742)
     >>> n_for_proportion(0.5, half_width=0.05)
     381
     """
@@ -66,7 +69,8 @@ def n_for_proportion(
         check_share("bound", bound)
         if bound == p:
             raise ValueError(f"no number of rows tells {p} from {bound}")
-        return math.floor(z * z * bound * (1 - bound) / (p - bound) ** 2) + 1
+        reach = z * math.sqrt(bound * (1 - bound)) + z_of_power(power) * math.sqrt(p * (1 - p))
+        return math.floor(reach * reach / (p - bound) ** 2) + 1
     assert half_width is not None
     if not 0 < half_width <= 0.5:
         raise ValueError(f"{half_width=} of a share must lie in (0, 0.5]")
@@ -121,7 +125,14 @@ def hanley_mcneil_variance(auc: float, *, n_positive: float, n_negative: float) 
     return (auc * (1 - auc) + of_positive + of_negative) / (n_positive * n_negative)
 
 
-def n_for_auc(auc: float, *, bound: float, prevalence: float, confidence: float = 0.95) -> int:
+def n_for_auc(
+    auc: float,
+    *,
+    bound: float,
+    prevalence: float,
+    power: float = 0.5,
+    confidence: float = 0.95,
+) -> int:
     r"""Count the rows after which the interval of an area under the ROC curve clears a bound.
 
     Parameters
@@ -132,6 +143,8 @@ def n_for_auc(auc: float, *, bound: float, prevalence: float, confidence: float 
         Area that the interval shall exclude, in (0, 1) and not `auc`.
     prevalence : float
         Share of rows of the positive class, in (0, 1).
+    power : float, default=0.5
+        Chance that the interval does so when the true area is `auc`, at least 0.5.
     confidence : float, default=0.95
         Level of the two-sided interval, in (0, 1).
 
@@ -158,7 +171,7 @@ def n_for_auc(auc: float, *, bound: float, prevalence: float, confidence: float 
     >>> n_for_auc(0.75, bound=0.70, prevalence=0.2)
     778
     """
-    z = z_of(confidence)
+    z = z_of(confidence) + z_of_power(power)
     for name, share in {"auc": auc, "bound": bound, "prevalence": prevalence}.items():
         if not 0 < share < 1:
             raise ValueError(f"{name}={share} must lie strictly between 0 and 1")
@@ -220,75 +233,76 @@ def n_for_mean(sd: float, *, half_width: float, confidence: float = 0.95) -> int
     return _smallest(enough)
 
 
-def rows_needed(estimate: Estimate, *, threshold: float, n: int) -> int | None:
-    r"""Count the rows after which an estimate's interval would exclude a threshold.
+def n_for_difference(
+    sd: float,
+    *,
+    difference: float,
+    margin: float = 0.0,
+    power: float = 0.8,
+    confidence: float = 0.95,
+) -> int:
+    r"""Count the rows that two models must answer to be told apart.
 
     Parameters
     ----------
-    estimate : Estimate
-        What `n` rows gave.
-    threshold : float
-        Value that the interval shall exclude, on whichever side the estimate is.
-    n : int
-        Rows behind the estimate, at least 1; more than ``estimate.n`` when they come in units.
+    sd : float
+        Standard deviation of the rows' differences, above 0. For a share of right answers it is
+        :math:`\sqrt{a + b - (a - b)^2}` with the shares a and b of rows that only one of the
+        models gets right.
+    difference : float
+        Mean difference that is expected, in the unit of `sd`.
+    margin : float, default=0.0
+        What the interval of the difference shall exclude; for non-inferiority a negative one.
+    power : float, default=0.8
+        Chance that it does, at least 0.5.
+    confidence : float, default=0.95
+        Level of the two-sided interval, in (0, 1).
 
     Returns
     -------
-    int or None
-        Rows in total, not fewer than `n`, if the estimate stays where it is; None when no
-        number of rows would do: the estimate equals the threshold, shows no limit on that
-        side, or is so close that a million million rows were not enough.
+    int
+        The smallest number of independent rows, or units.
 
     Raises
     ------
     ValueError
-        If there are no rows, or the threshold is NaN.
+        If `sd` is not positive, or `difference` equals `margin`.
 
     Notes
     -----
-    Wilson's interval is solved exactly (`n_for_proportion`). Others shrink with
-    :math:`1/\sqrt n` around the estimate, on the logit scale when estimate, interval and
-    threshold all lie in [0, 1], as shares and areas do, else as they are.
+    :math:`n = ((z + z_{power}) \, sd / (d - m))^2`; of paired shares it is Connor's [1]_ to
+    within some rows.
+
+    References
+    ----------
+    .. [1] R. J. Connor, "Sample size for testing differences in proportions for the
+       paired-sample design", Biometrics 43, 1987.
 
     Examples
     --------
-    >>> rows_needed(wilson(65, 100), threshold=0.6, n=100)
-    369
-    >>> rows_needed(wilson(60, 100), threshold=0.6, n=100) is None
-    True
+    Of a hundred rows only the one gets 10 right, and only the other 6:
+
+    >>> n_for_difference(math.sqrt(0.10 + 0.06 - 0.04**2), difference=0.04)
+    778
     """
-    if n < 1 or math.isnan(threshold):
-        raise ValueError(f"{n=} rows and {threshold=}: need a row and a number")
-    value, interval = estimate.value, estimate.interval
-    if math.isclose(value, threshold, rel_tol=1e-9, abs_tol=1e-9):
-        return None
-    if not interval.contains(threshold):
-        return n
-    if estimate.method == "Wilson":
-        units = n_for_proportion(value, bound=threshold, confidence=interval.confidence)
-        needed = units * n / max(estimate.n, 1)
-    else:
-        needed = n * _shrinkage(estimate, threshold) ** 2
-    return max(n, math.ceil(needed)) if needed <= _HOPELESS else None
+    if not 0 < sd < math.inf or difference == margin:
+        raise ValueError(f"{sd=} must be positive, and {difference=} not {margin=}")
+    reach = (z_of(confidence) + z_of_power(power)) * sd / (difference - margin)
+    return max(2, math.ceil(reach * reach))
 
 
-def _shrinkage(estimate: Estimate, threshold: float) -> float:
-    """Return how many times narrower the interval must become on the threshold's side."""
-    value, interval = estimate.value, estimate.interval
-    end = interval.low if threshold < value else interval.high
-    points = np.array([value, threshold, end])
-    if interval.low >= 0 and interval.high <= 1 and 0 < value < 1 and 0 < threshold < 1:
-        on_logit = special.logit(points)
-        if np.isfinite(on_logit).all():
-            points = on_logit
-    return float(np.nextafter(abs(points[2] - points[0]) / abs(points[1] - points[0]), np.inf))
+def z_of_power(power: float) -> float:
+    """Return by how many standard errors the mean must lie beyond what is excluded."""
+    if not 0.5 <= power < 1:
+        raise ValueError(f"{power=} of rows that are worth collecting lies in [0.5, 1)")
+    return float(special.ndtri(power))
 
 
 def _smallest(enough: Callable[[int], bool]) -> int:
     """Find the smallest number of rows that is enough, given that more rows stay enough."""
     high = 1
     while not enough(high):
-        if high > _HOPELESS:
+        if high > HOPELESS:
             raise ValueError("more than a million million rows would be needed; ask for less")
         high *= 2
     low = high // 2
