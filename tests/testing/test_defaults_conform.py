@@ -15,12 +15,21 @@ from sklearn.naive_bayes import GaussianNB
 
 from mldeploy.assessment import (
     AdequacyAssessor,
+    BalanceAssessor,
+    ChangeAssessor,
+    CollinearityAssessor,
     DataAssessor,
     DuplicatesAssessor,
+    FeatureCost,
+    FeatureCostAssessor,
+    LabelQualityAssessor,
     LeakageAssessor,
     MissingAssessor,
+    RepresentativenessAssessor,
     SchemaAssessor,
+    SensitiveAssessor,
     TimelinessAssessor,
+    ValuesAssessor,
     default_assessors,
 )
 from mldeploy.data import GroupSplit, RandomSplit, Split, TimeSplit
@@ -88,7 +97,15 @@ class TestAssessors(DataAssessorConformance):
         DuplicatesAssessor(),
         LeakageAssessor(),
         AdequacyAssessor(),
+        BalanceAssessor(),
+        CollinearityAssessor(),
+        LabelQualityAssessor(),
+        SensitiveAssessor(),
+        ValuesAssessor(),
         TimelinessAssessor(clock=at_noon),
+        ChangeAssessor(reference=mixed_sample().train),
+        RepresentativenessAssessor(population=mixed_sample().test),
+        FeatureCostAssessor(sources={"wind": FeatureCost(columns=("wind",), price=0.1)}),
     )
     def assessor(self, request: pytest.FixtureRequest) -> DataAssessor:
         return request.param
@@ -107,7 +124,7 @@ class TestAssessorSuite(DataAssessorConformance):
 
     @pytest.fixture
     def checks(self, assessor: Any) -> frozenset[str]:
-        return names_of(assessor.assessors)
+        return names_of(assessor.assessors) | {type(assessor).__name__}
 
 
 class TestEstimatorTrainer(TrainerConformance):

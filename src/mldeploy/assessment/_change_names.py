@@ -178,5 +178,6 @@ def _finding(
         threshold=breach.limit,
         n=breach.n,
         column=breach.column,
-        details={"p_value": breach.p_value} | ({} if value is None else {"value": value}),
+        details={"p_value": breach.p_value}
+        | ({} if value is None or not np.isfinite(value) else {"value": value}),
     )

@@ -30,7 +30,17 @@ class Run:
     """Runs as much longer than they are."""
 
 
-def longest_run(dataset: Dataset, column: str, *, times: float) -> Run | None:
+def in_order(dataset: Dataset, columns: list[str]) -> pl.DataFrame:
+    """Return columns in the order of time, within units if there are any."""
+    roles = dataset.roles
+    assert roles.time is not None
+    own = [pl.col(c).alias(f"\x00{c}") for c in columns]
+    unit = [] if roles.unit is None else [pl.col(roles.unit).cast(pl.String).alias("unit")]
+    table = dataset.polars().select(*own, pl.col(roles.time).alias("time"), *unit)
+    return table.sort(*(["unit"] if unit else []), "time", maintain_order=True)
+
+
+def longest_run(ordered: pl.DataFrame, column: str, *, times: float) -> Run | None:
     """Return the longest run of one value within a unit, if it is longer than runs are.
 
     Values that make up 2 % of the other rows (no rain, a closed shop) are common and may last; a
@@ -38,17 +48,9 @@ def longest_run(dataset: Dataset, column: str, *, times: float) -> Run | None:
     duration (rows of one hour share its weather), the longest run left out. A column of 20
     distinct values or fewer, or of fewer than 200 runs, has no rhythm.
     """
-    roles = dataset.roles
-    time, unit = roles.time, roles.unit
-    assert time is not None
-    keys = [unit] if unit is not None and unit != column else []
-    table = (
-        dataset.polars()
-        .select(pl.col(column).alias("value"), pl.col(time).alias("time"),
-                *(pl.col(k).cast(pl.String).alias("unit") for k in keys))
-        .filter(pl.col("value").is_not_null())
-        .sort(*(["unit"] if keys else []), "time", maintain_order=True)
-    )  # fmt: skip
+    keys = ["unit"] if "unit" in ordered.columns else []
+    value = pl.col(f"\x00{column}").alias("value")
+    table = ordered.select(value, "time", *keys).filter(pl.col("value").is_not_null())
     if table.height < _FEW_RUNS or table["value"].n_unique() <= _FEW_VALUES:
         return None
     parts = ["value", *(["unit"] if keys else [])]

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from mldeploy.assessment._base import DataAssessor
 from mldeploy.assessment._say import holds, skipped
-from mldeploy.assessment._stuck import Run, longest_run
+from mldeploy.assessment._stuck import Run, in_order, longest_run
 from mldeploy.data import Dataset
 from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.problem import Problem, Task
@@ -99,8 +99,9 @@ class ValuesAssessor(DataAssessor):
     def _stuck(self, check: str, dataset: Dataset, numbers: list[pl.Series]) -> Iterator[Finding]:
         if dataset.roles.time is None:
             return
+        ordered = in_order(dataset, [c.name for c in numbers])
         for column in numbers:
-            run = longest_run(dataset, column.name, times=self.stuck)
+            run = longest_run(ordered, column.name, times=self.stuck)
             if run is not None:
                 yield _stuck(check, column.name, run, len(dataset))
 
