@@ -120,7 +120,7 @@ def _merged_numbers(parts: Sequence[ColumnCounts], kind: Kind) -> ColumnCounts:
         n_missing=sum(part.n_missing for part in parts),
         minimum=min(lows, default=None), maximum=max(highs, default=None),
         level=level, values=tally.keys, counts=tally.counts, limit=limit,
-        distinct=_sample(parts) if level else None,
+        distinct=_sample(parts, level),
         weights=tally.weights,
     )  # fmt: skip
 
@@ -136,8 +136,10 @@ def _missing_weight(parts: Sequence[ColumnCounts]) -> float | None:
     return sum(weights) if weights else None
 
 
-def _sample(parts: Sequence[ColumnCounts]) -> DistinctSketch | None:
-    """Return the sample of distinct numbers; None if a part of version 1 has none."""
+def _sample(parts: Sequence[ColumnCounts], level: int) -> DistinctSketch | None:
+    """Return the sample of distinct numbers; None if all are listed, or a part is too old."""
+    if not level and all(part.distinct is None for part in parts):
+        return None
     if any(part.level and part.distinct is None for part in parts):
         return None
     return reduce(add, [part.distinct or sample_of(part.values, part.counts) for part in parts])

@@ -46,10 +46,9 @@ class ColumnProfile(ArrayRecord):
         UTC, dates days since 1970, durations and times of day microseconds, booleans 0 and 1.
     level : int
         0 if numbers are exact; else how coarse their buckets are: the binary digits, of 52,
-        that numbers lack, or how many steps times are coarser than a microsecond. Whole numbers
-        that no double holds make it 1.
+        that numbers lack, or how many steps times are coarser than a microsecond.
     values : ndarray of float64
-        Distinct numbers, or buckets, in increasing order.
+        Distinct numbers, or buckets, in increasing order; all as doubles.
     texts : tuple of str
         Distinct texts, in order, while they are exact.
     counts : ndarray of int64
@@ -60,7 +59,8 @@ class ColumnProfile(ArrayRecord):
     sketch : TextSketch or None
         The texts, once they are more than `limit`.
     distinct : DistinctSketch or None
-        A sample of the distinct numbers, once they are more than `limit`.
+        A sample of the distinct numbers, once they are more than `limit`, or whole and so large
+        that no double tells them apart.
     weights : ndarray of float64
         Weight of the rows with each of `values` or `texts`; empty if rows have no weights.
         Sums of weights are those of floats: their last digits depend on the order.
@@ -106,7 +106,7 @@ class ColumnProfile(ArrayRecord):
     @property
     def is_exact(self) -> bool:
         """Whether every count is exact."""
-        return self.level == 0 and self.sketch is None
+        return self.level == 0 and self.sketch is None and self.distinct is None
 
     @property
     def n_known(self) -> int:

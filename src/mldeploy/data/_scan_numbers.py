@@ -68,8 +68,13 @@ class NumberCounter:
         low, high = numbers.min(), numbers.max()
         self._minimum = min(self._minimum, float(low))
         self._maximum = max(self._maximum, float(high))
-        if not self._level and self.kind == "integer":
-            self._coarsen_if_rounded(numbers, int(low), int(high))
+        is_large = self.kind == "integer" and max(-int(low), int(high)) > _LARGEST_WHOLE
+        if self._sample is None and is_large and _are_rounded(numbers):
+            self._settle()
+            so_far = self._tallies[0]
+            self._sample = self._sample or sample_of(so_far.keys, so_far.counts)
+        if self._sample is not None:
+            self._add_to_sample(numbers)
         if self._level:
             self._add_to_buckets(numbers, weights)
         else:
@@ -90,27 +95,16 @@ class NumberCounter:
             self._sample = sample_of(tally.keys, tally.counts)
         self._tallies, self._level, self._n_pending = [fit], level, fit.keys.size
 
-    def _coarsen_if_rounded(self, numbers: Numbers, low: int, high: int) -> None:
-        """Count in buckets from here on if a whole number is larger than doubles can hold."""
-        if max(abs(low), abs(high)) <= _LARGEST_WHOLE:
-            return
-        large = np.unique(numbers[(numbers > _LARGEST_WHOLE) | (numbers < -_LARGEST_WHOLE)])
-        rounded = large.dtype.kind == "f"
-        if rounded or any(int(float(number)) != number for number in large.tolist()):
-            self._settle()
-            self._level = max(self._level, 1)
-            self._sample = self._sample or sample_of(
-                self._tallies[0].keys, self._tallies[0].counts
-            )
-
-    def _add_to_buckets(self, numbers: Numbers, weights: Floats | None) -> None:
-        assert self._sample is not None, "buckets come with a sample"
+    def _add_to_sample(self, numbers: Numbers) -> None:
+        assert self._sample is not None, "begun before"
         whole = self.kind == "integer" and numbers.dtype.kind != "f"
-        values = numbers.astype(np.float64, copy=False)
-        hashes = hashes_of_whole_numbers(numbers) if whole else hashes_of_numbers(values)
+        hashes = (hashes_of_whole_numbers if whole else hashes_of_numbers)(numbers)
         kept = hashes[hashes <= self._sample.largest_kept]
         if kept.size:
             self._sample += DistinctSketch.of(kept, np.ones(kept.size, np.int64))
+
+    def _add_to_buckets(self, numbers: Numbers, weights: Floats | None) -> None:
+        values = numbers.astype(np.float64, copy=False)
         if is_temporal(self.kind):
             width = WIDTHS[self._level]
             found = _counted(np.floor(values / width).astype(np.int64), weights)
@@ -162,6 +156,16 @@ def _as_64_bits(column: pl.Series) -> pl.Series:
         return column.cast(pl.Int64)
     except pl.exceptions.InvalidOperationError:
         return column.cast(pl.Float64)
+
+
+def _are_rounded(numbers: Numbers) -> bool:
+    """Whether a whole number is too large for a double to hold."""
+    large = numbers[(numbers > _LARGEST_WHOLE) | (numbers < -_LARGEST_WHOLE)]
+    if not large.size or large.dtype.kind == "f":
+        return bool(large.size)
+    doubles = large.astype(np.float64)
+    beyond = doubles >= float(np.iinfo(large.dtype).max)
+    return bool(beyond.any() or (doubles.astype(large.dtype) != large).any())
 
 
 def _both(
