@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mldeploy.data import (
@@ -21,7 +21,9 @@ from mldeploy.data import (
     SchemaDiff,
     SchemaProposal,
 )
+from mldeploy.data.expectations import expectations_of, schema_kept_by
 from mldeploy.errors import EmptyDataError, IncompatibleSchemaError, InvalidDataError
+from mldeploy.evidence import Verdict
 
 BACKWARD, FORWARD, FULL = Compatibility.BACKWARD, Compatibility.FORWARD, Compatibility.FULL
 
@@ -294,6 +296,52 @@ def test_keys_and_what_follows_are_promises_too() -> None:
     )
     assert SchemaDiff.of(old, new).objections(FORWARD) == ()
     assert SchemaDiff.of(new, wider).objections(BACKWARD) == ()
+
+
+# --- as expectations ----------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(schemas(), tables)
+def test_expectations_of_a_schema_fail_where_it_refuses_something(
+    schema: Schema, table: pl.DataFrame
+) -> None:
+    report = expectations_of(schema, columns=table.columns).check(table)
+
+    failed = [f.name for f in report.findings if f.verdict is Verdict.FAIL]
+    assert bool(failed) == bool(schema.check(table)), failed
+
+
+@given(schemas())
+def test_a_schema_is_what_its_expectations_make_of_its_description(schema: Schema) -> None:
+    open_ones = {"nullable": True, "strict_range": False, "closed": False, "strict_pattern": False}
+    assume(not any(c.kind == "category" and c.closed for c in schema.columns))
+    assume(not schema.dependencies)
+    described = Schema(columns=tuple(c.model_copy(update=open_ones) for c in schema.columns))
+
+    read = schema_kept_by(described, expectations_of(schema))
+
+    assert read.schema == schema
+    wanted = {f"{c.name} holds values of kind {c.kind}" for c in schema.columns}
+    assert set(read.left_out) - wanted <= {
+        f"that {c.name} is finite holds" for c in schema.columns
+    }
+
+
+def test_types_are_expected_without_reading_a_row(tmp_path: Path) -> None:
+    table = pl.DataFrame({"n": [1], "s": ["a"]})
+    schema = Schema.infer(table)
+    like = table.select(n=pl.col("n").cast(pl.Float64), s=pl.col("s").cast(pl.Categorical))
+    table.with_columns(n=pl.lit("1")).write_parquet(tmp_path / "odd.parquet")
+
+    for source, verdicts in [
+        (table, "PASS PASS PASS PASS"),
+        (like, "PASS PASS PASS PASS"),
+        (like.with_columns(n=pl.lit(1.5)), "FAIL PASS PASS PASS"),
+        (tmp_path / "odd.parquet", "FAIL PASS PASS PASS"),
+    ]:
+        findings = expectations_of(schema).check(source).findings
+        assert " ".join(str(f.verdict) for f in findings) == verdicts
 
 
 # --- rows and reasons ---------------------------------------------------------------------

@@ -41,9 +41,14 @@ def objections(reader: ColumnSchema, writer: ColumnSchema) -> Iterator[str]:
         yield f"values may not match {reader.pattern!r}"
 
 
+def reads_kind(reader: str, writer: str) -> bool:
+    """Tell whether each value of one kind is read as one of another, without loss."""
+    return reader == writer or writer in _READS.get(reader, ())
+
+
 def _reads_type(reader: ColumnSchema, writer: ColumnSchema) -> bool:
     if reader.kind != writer.kind:
-        if writer.kind not in _READS.get(reader.kind, ()):
+        if not reads_kind(reader.kind, writer.kind):
             return False
         return reader.kind != "datetime" or (reader.time_zone is None and _unit(reader) != "ns")
     if reader.kind == "datetime" and (reader.time_zone is None) != (writer.time_zone is None):

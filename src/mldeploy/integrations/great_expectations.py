@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import polars as pl
 
+from mldeploy.data import whole_text_pattern
 from mldeploy.data.expectations import (
     Expectation,
     Expectations,
@@ -15,6 +17,7 @@ from mldeploy.data.expectations import (
     Holds,
     InRange,
     InSet,
+    Matches,
     Monotone,
     NotNull,
     RowCount,
@@ -98,8 +101,8 @@ def _type(one: Mapping[str, Any]) -> object:
 
 
 def _called(one: Mapping[str, Any]) -> str:
-    kwargs = one.get("kwargs", {})
-    about = kwargs.get("column") or kwargs.get("column_list") or kwargs.get("column_A")
+    named = (one.get("kwargs", {}).get(key) for key in ("column", "column_list", "column_A"))
+    about = next(filter(None, named), "")
     return f"{_type(one)} ({about})" if about else str(_type(one))
 
 
@@ -118,15 +121,10 @@ def _row(truth: Callable[[Kwargs], pl.Expr], words: str) -> Rule:
     """Return a rule about rows, in an expression."""
 
     def rule(kwargs: Kwargs, common: dict[str, Any]) -> Expectation:
-        label = words.format_map(_Words(kwargs))
+        label = words.format_map(defaultdict(str, kwargs))
         return Holds(truth(kwargs), max_share=_tolerated(kwargs), label=label, **common)
 
     return rule
-
-
-class _Words(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        return ""
 
 
 def _figure(figure: Callable[[pl.Expr], pl.Expr], words: str) -> Rule:
@@ -222,9 +220,9 @@ def _lengths(kwargs: Kwargs) -> pl.Expr:
     return pl.all_horizontal(inside)
 
 
-def _contains(kwargs: Kwargs) -> pl.Expr:
+def _lacks(kwargs: Kwargs) -> pl.Expr:
     pl.Series([""]).str.contains(kwargs["regex"])  # raises where polars cannot read it
-    return pl.col(kwargs["column"]).cast(pl.String).str.contains(kwargs["regex"])
+    return ~pl.col(kwargs["column"]).cast(pl.String).str.contains(kwargs["regex"])
 
 
 _FIGURES: Final[Mapping[str, tuple[str, Callable[[pl.Expr], pl.Expr]]]] = {
@@ -260,11 +258,13 @@ def _rules() -> Iterator[tuple[str, Rule]]:
         "column_values_to_not_be_in_set",
         _row(lambda k: ~pl.col(k["column"]).is_in(k["value_set"]), "{column} is none of those"),
     )
-    yield "column_values_to_match_regex", _row(_contains, "{column} has {regex}")
     yield (
-        "column_values_to_not_match_regex",
-        _row(lambda k: ~_contains(k), "{column} lacks {regex}"),
+        "column_values_to_match_regex",
+        lambda k, c: Matches(
+            k["column"], whole_text_pattern(k["regex"]), max_share=_tolerated(k), **c
+        ),
     )
+    yield "column_values_to_not_match_regex", _row(_lacks, "{column} lacks {regex}")
     yield "column_value_lengths_to_be_between", _row(_lengths, "{column} is of the right length")
     yield "column_value_lengths_to_equal", _row(_lengths, "{column} has {value} letters")
     yield "column_values_to_be_unique", _unique

@@ -6,6 +6,7 @@ from ._foreign import ForeignExpectations
 from ._keys import ForeignKey, Unique
 from ._on_engine import ExpectationReduction, check_source
 from ._parts import RuleAnswer
+from ._of_schema import OfKind, expectations_of, schema_kept_by
 from ._rows import RowExpectation
 from ._suite import Expectations
 from ._vocabulary import InRange, InSet, Matches, Monotone, NotNull
@@ -26,6 +27,7 @@ __all__ = [
     "Matches",
     "Monotone",
     "NotNull",
+    "OfKind",
     "Passes",
     "Question",
     "RowCount",
@@ -34,4 +36,6 @@ __all__ = [
     "SumInRange",
     "Unique",
     "check_source",
+    "expectations_of",
+    "schema_kept_by",
 ]

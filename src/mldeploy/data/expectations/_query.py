@@ -73,6 +73,7 @@ def _ask(
     asked = {i: _asked(i, question, facts, table) for i, question in questions.items()}
     wanted = {_key(i, n): e for i, one in asked.items() for n, e in one.wanted.items()}
     if not wanted:
+        yield from ((i, {}) for i in asked)
         return
     first = {n: e for one in asked.values() for n, e in one.first.items()}
     then = {n: e for one in asked.values() for n, e in one.then.items()}

@@ -224,6 +224,8 @@ def _column(column: ColumnSchema) -> JsonSchema:
         schema["description"] = "Local time without a zone, such as 2013-01-31T17:45:00"
     elif column.kind == "duration":
         schema["description"] = "Seconds"
+    if column.strict_pattern:
+        schema["pattern"] = f"^(?:{column.pattern})$"
     if column.closed and column.categories:
         return {"enum": [*column.categories, *([None] if column.nullable else [])]}
     if column.categories:
