@@ -24,5 +24,5 @@ def test_rows_of_another_pattern_are_refused_only_where_it_is_strict() -> None:
 
 
 def test_requests_are_told_the_pattern() -> None:
-    assert row_schema(STRICT)["properties"]["tail"]["pattern"] == "^(?:N[0-9]+)$"
-    assert "pattern" not in row_schema(LOOSE)["properties"]["tail"]
+    assert row_schema(STRICT, "Row")["properties"]["tail"]["pattern"] == "^(?:N[0-9]+)$"
+    assert "pattern" not in row_schema(LOOSE, "Row")["properties"]["tail"]
