@@ -53,6 +53,7 @@ def test_a_known_mixture_is_solved_by_hand() -> None:
     assert found.p_value == 1.0
 
 
+@pytest.mark.slow
 def test_shares_sum_to_one_and_intervals_cover() -> None:
     """150 samples: 132 of them covered (.88) or fewer have probability 6e-4 at .95."""
     rng, covered, refused = np.random.default_rng(0), 0, 0
@@ -162,6 +163,7 @@ def test_metrics_without_labels_worked_by_hand() -> None:
     assert found.roc_auc.value == pytest.approx(right / (56 * 44 - own), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_the_labels_show_on_other_rows() -> None:
     """Covariate shift and probabilities that are too extreme. 60 samples, five metrics each:
     of one metric 50 or fewer covered have probability 1.5e-3 at .95."""

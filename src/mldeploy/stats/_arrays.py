@@ -12,6 +12,8 @@ from mldeploy.errors import EmptyDataError, InvalidDataError
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.intp]
 
+_HUGE = 1e150
+
 
 def vector(name: str, values: npt.ArrayLike, *, length: int | None = None) -> Floats:
     """Return `values` as a float vector, or say why they are none.
@@ -62,6 +64,8 @@ def finite(name: str, values: npt.ArrayLike, *, length: int | None = None) -> Fl
         raise InvalidDataError(
             f"{name} holds infinite values; a mean or variance of them has no meaning"
         )
+    if np.abs(array).max() > _HUGE:
+        raise InvalidDataError(f"{name} holds values above {_HUGE:g}, whose squares overflow")
     return array
 
 

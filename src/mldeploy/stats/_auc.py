@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import Floats, Ints, labels, vector
 
 
@@ -55,7 +56,7 @@ def roc_auc(
     else:
         weight = vector("sample_weight", sample_weight, length=values.size)
         if (weight < 0).any():
-            raise ValueError("sample_weight holds negative weights; drop those rows")
+            raise InvalidDataError("sample_weight holds negative weights; drop those rows")
     order = np.argsort(values)
     weight, positive, ordered = weight[order], positive[order], values[order]
     starts = starts_of_runs(ordered)
@@ -63,7 +64,9 @@ def roc_auc(
     of_negative = np.add.reduceat(np.where(positive, 0.0, weight), starts)
     n_pairs = of_positive.sum() * of_negative.sum()
     if n_pairs == 0:
-        raise ValueError("the AUC needs rows of both classes; y holds only one (with weight)")
+        raise InvalidDataError(
+            "the AUC needs rows of both classes; y holds only one (with weight)"
+        )
     wins = of_positive @ (np.cumsum(of_negative) - of_negative / 2)
     return float(min(1.0, max(0.0, wins / n_pairs)))
 
@@ -91,7 +94,7 @@ def placements(positive: npt.NDArray[np.bool_], score: Floats) -> Placements:
     of_positive, of_negative = np.sort(score[positive]), np.sort(score[~positive])
     m, n = of_positive.size, of_negative.size
     if m == 0 or n == 0:
-        raise ValueError("the AUC needs rows of both classes; y_true holds only one")
+        raise InvalidDataError("the AUC needs rows of both classes; y_true holds only one")
     above = _share_below(of_negative, score[positive])
     below = 1 - _share_below(of_positive, score[~positive])
     return Placements(auc=float(above.mean()), of_positive=above, of_negative=below)

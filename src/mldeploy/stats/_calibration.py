@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from mldeploy._record import Record
+from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import Floats, Ints, check_confidence, labels, vector
 from mldeploy.stats._estimate import Estimate
 from mldeploy.stats._intervals import wilson
@@ -95,7 +96,7 @@ def brier(y: npt.ArrayLike, p: npt.ArrayLike, sample_weight: npt.ArrayLike | Non
         return float(np.mean((probability - positive) ** 2))
     weight = vector("sample_weight", sample_weight, length=positive.size)
     if (weight < 0).any() or weight.sum() == 0:
-        raise ValueError("sample_weight must not be negative, nor 0 on every row")
+        raise InvalidDataError("sample_weight must not be negative, nor 0 on every row")
     return float(np.average((probability - positive) ** 2, weights=weight))
 
 
@@ -141,12 +142,14 @@ def cox_calibration(y: npt.ArrayLike, p: npt.ArrayLike) -> CalibrationResult:
     positive, probability = _checked(y, p)
     n_positive = int(positive.sum())
     if n_positive in {0, positive.size}:
-        raise ValueError("calibration needs rows of both classes; y holds only one")
+        raise InvalidDataError("calibration needs rows of both classes; y holds only one")
     x = special.logit(np.clip(probability, _CLIP, 1 - _CLIP))
     if np.ptp(x) == 0:
-        raise ValueError(f"every probability is {probability[0]:g}, which fixes no slope")
+        raise InvalidDataError(f"every probability is {probability[0]:g}, which fixes no slope")
     if not x[positive].min() < x[~positive].max() or not x[~positive].min() < x[positive].max():
-        raise ValueError("the probabilities separate the classes perfectly; no slope fits best")
+        raise InvalidDataError(
+            "the probabilities separate the classes perfectly; no slope fits best"
+        )
     design = np.column_stack([np.ones_like(x), x])
     beta, gain = _fit(design, positive.astype(np.float64), start=np.array([0.0, 1.0]))
     statistic = max(0.0, 2 * gain)
@@ -306,14 +309,14 @@ def _checked(y: npt.ArrayLike, p: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_],
     positive = labels("y", y)
     probability = vector("p", p, length=positive.size)
     if ((probability < 0) | (probability > 1)).any():
-        raise ValueError("p holds values outside [0, 1]; pass probabilities, not scores")
+        raise InvalidDataError("p holds values outside [0, 1]; pass probabilities, not scores")
     return positive, probability
 
 
 def _equal_bins(p: Floats, *, n_bins: int, least: int) -> Ints:
     """Number the rows' bins by rank, so that sizes differ by one at most."""
     if n_bins < 1 or p.size < least * n_bins:
-        raise ValueError(
+        raise InvalidDataError(
             f"{p.size} rows do not fill {n_bins} bins of {least} or more; ask for fewer bins"
         )
     bins = np.empty(p.size, dtype=np.intp)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import check_confidence, labels, unit_codes, vector
 from mldeploy.stats._auc import Placements, placements
 from mldeploy.stats._estimate import Comparison, Estimate, Interval
@@ -137,7 +138,7 @@ def delong_difference(
     a = placements(positive, vector("score_a", score_a, length=positive.size))
     b = placements(positive, vector("score_b", score_b, length=positive.size))
     if min(a.of_positive.size, a.of_negative.size) < 2:
-        raise ValueError("a class has one row only; two of each are needed to see variation")
+        raise InvalidDataError("a class has one row only; two of each are needed to see variation")
     both = Placements(
         auc=a.auc - b.auc,
         of_positive=a.of_positive - b.of_positive,

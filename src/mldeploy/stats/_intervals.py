@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import check_confidence, check_share, finite, vector
 from mldeploy.stats._estimate import Estimate, Interval
 
@@ -59,9 +60,9 @@ def wilson(successes: float, n: float, *, confidence: float = 0.95) -> Estimate:
     """
     z = z_of(confidence)
     if not 0 < n < math.inf:
-        raise ValueError(f"a share of {n} trials has no interval; at least one is needed")
+        raise InvalidDataError(f"a share of {n} trials has no interval; at least one is needed")
     if not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes in {n} trials are impossible")
+        raise InvalidDataError(f"{successes} successes in {n} trials are impossible")
     p = successes / n
     shrink = 1 + z * z / n
     centre = (p + z * z / (2 * n)) / shrink
@@ -108,7 +109,7 @@ def rule_of_three(n: int, *, confidence: float = 0.95) -> float:
     """
     check_confidence(confidence)
     if n < 1:
-        raise ValueError(f"{n} rows bound nothing; at least one is needed")
+        raise InvalidDataError(f"{n} rows bound nothing; at least one is needed")
     return float(-math.expm1(math.log1p(-confidence) / n))
 
 

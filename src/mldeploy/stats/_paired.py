@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import finite, labels
 from mldeploy.stats._estimate import Comparison, Interval
 from mldeploy.stats._intervals import z_of
@@ -51,7 +52,7 @@ def mcnemar_midp(b: int, c: int) -> float:
     0.0391
     """
     if b < 0 or c < 0:
-        raise ValueError(f"counts cannot be negative: {b=}, {c=}")
+        raise InvalidDataError(f"counts cannot be negative: {b=}, {c=}")
     n, fewer = b + c, min(b, c)
     if n == 0:
         return 1.0
@@ -99,10 +100,10 @@ def bonett_price(n11: int, n10: int, n01: int, n00: int, *, confidence: float = 
     """
     z = z_of(confidence)
     if min(n11, n10, n01, n00) < 0:
-        raise ValueError(f"counts cannot be negative: {n11=}, {n10=}, {n01=}, {n00=}")
+        raise InvalidDataError(f"counts cannot be negative: {n11=}, {n10=}, {n01=}, {n00=}")
     n = n11 + n10 + n01 + n00
     if n == 0:
-        raise ValueError("no rows to compare; at least one is needed")
+        raise InvalidDataError("no rows to compare; at least one is needed")
     p, q = (n10 + 1) / (n + 2), (n01 + 1) / (n + 2)
     half = z * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
     low, high = max(-1.0, p - q - half), min(1.0, p - q + half)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import Floats, Ints, check_confidence, unit_codes
 from mldeploy.stats._estimate import Comparison, Estimate, Interval
 
@@ -84,7 +85,7 @@ def codes_of(units: npt.ArrayLike | None, *, n_rows: int) -> tuple[Ints | None, 
     if units is not None:
         return unit_codes(units, n_rows=n_rows)
     if n_rows < 2:
-        raise ValueError(f"{n_rows} rows cannot be resampled; at least two are needed")
+        raise InvalidDataError(f"{n_rows} rows cannot be resampled; at least two are needed")
     return None, n_rows
 
 
@@ -194,7 +195,7 @@ def replicates_of(value: float, resampled: Floats, *, influence: Floats) -> Repl
     defined = resampled[np.isfinite(resampled)]
     n_undefined = resampled.size - defined.size
     if n_undefined > _MAX_UNDEFINED * resampled.size:
-        raise ValueError(
+        raise InvalidDataError(
             f"the statistic is undefined on {n_undefined} of {resampled.size} resamples; "
             "there are too few rows or units (of a class) for an interval"
         )
@@ -207,7 +208,9 @@ def replicates_of(value: float, resampled: Floats, *, influence: Floats) -> Repl
 def finite_value(value: float) -> float:
     """Return what a statistic gave on all rows, or refuse it."""
     if not math.isfinite(value):
-        raise ValueError(f"the statistic is {value} on all rows; it must be a finite number there")
+        raise InvalidDataError(
+            f"the statistic is {value} on all rows; it must be a finite number there"
+        )
     return value
 
 

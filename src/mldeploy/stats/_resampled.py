@@ -7,6 +7,7 @@ import math
 import numpy.typing as npt
 from scipy import special
 
+from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import check_confidence, finite
 from mldeploy.stats._estimate import Comparison, Interval
 
@@ -55,7 +56,7 @@ def corrected_resampled_t(
     check_confidence(confidence)
     d = finite("differences", differences)
     if d.size < 2:
-        raise ValueError("one fold shows no variation; pass the differences of two or more")
+        raise InvalidDataError("one fold shows no variation; pass the differences of two or more")
     if n_train < 1 or n_test < 1:
         raise ValueError(f"{n_train=}, {n_test=}: folds train and are scored on rows")
     mean, df = float(d.mean()), d.size - 1
