@@ -123,12 +123,13 @@ class TimelinessAssessor(DataAssessor):
             yield holds(check, "holes", f"No step in time is longer than {figure(limit, 's')}.")
             return
         first, last = moments[longest], moments[longest + 1]
+        many = f"{holes.size:,} holes; the longest" if holes.size > 1 else "A hole"
         yield Finding(
             check=check,
             name="holes",
             verdict=Verdict.FAIL,
             severity=Severity.WARNING,
-            summary=f"{holes.size} holes; the longest, of {timedelta(seconds=steps[longest])}, "
+            summary=f"{many}, of {timedelta(seconds=steps[longest])}, "
             f"from {str(first)[:16]} to {str(last)[:16]}.",
             action="Find the rows that are not there, or learn from one side only.",
             estimate=float(steps[longest]),
