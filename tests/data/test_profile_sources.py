@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -446,6 +448,51 @@ def test_a_table_without_rows_or_columns_has_a_profile() -> None:
     assert profile(ROWS[:0]).n_rows == 0
     assert profile(ROWS[:0]).names == profile(ROWS).names
     assert profile(pl.DataFrame()).columns == ()
+
+
+@pytest.mark.slow
+def test_the_profile_of_the_flights_is_what_polars_says_of_them() -> None:
+    flights = real_flights()
+
+    found = profile(flights)
+
+    for column in flights:
+        ours, known = found[column.name], column.drop_nulls()
+        assert (ours.n_missing, ours.n_distinct) == (column.null_count(), known.n_unique())
+        assert ours.is_exact
+        if column.dtype.is_numeric():
+            assert (ours.minimum, ours.maximum) == (known.min(), known.max())
+            assert ours.mean == pytest.approx(known.mean(), rel=1e-12)
+            assert ours.std == pytest.approx(known.std(), rel=1e-12)
+            median = known.quantile(0.5, interpolation="lower")
+            assert ours.quantile(0.5) == median
+
+
+def real_flights() -> pl.DataFrame:
+    """The 336,776 flights with their 19 columns, read by the loader of the example."""
+    place = Path(__file__).resolve().parents[2] / "examples" / "flights.py"
+    spec = importlib.util.spec_from_file_location("flights_of_the_example", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    table = module._flights_csv(module._data_folder())
+    return pl.read_csv(table, null_values="NA", infer_schema_length=None)
+
+
+def test_a_bar_shows_how_far_a_scan_is_and_goes_when_it_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for a second, so that short scans show nothing."""
+    from mldeploy.data import _scan
+
+    Profile.of(ROWS)
+    assert capsys.readouterr().err == ""
+
+    monkeypatch.setattr(_scan, "tqdm", partial(_scan.tqdm, mininterval=0))
+    monkeypatch.setattr(_scan, "_DELAY", 0)
+    Profile.of(ROWS)
+    assert "profile: 100%" in capsys.readouterr().err
 
 
 def test_ten_thousand_columns_are_counted() -> None:

@@ -21,6 +21,7 @@ MAX_DISTINCT: Final = 65_536
 """Most distinct values of a column that are counted exactly."""
 
 _BYTES_A_TEXT: Final = 256
+_WAITING: Final = 4
 _MOST_FREQUENT: Final = 8_192
 
 
@@ -110,9 +111,8 @@ def merged_columns(parts: Sequence[ColumnCounts]) -> ColumnCounts:
 
 
 def _merged_numbers(parts: Sequence[ColumnCounts], kind: Kind) -> ColumnCounts:
-    level, limit = max(part.level for part in parts), min(part.limit for part in parts)
-    both = Tally.joined([Tally(part.values, part.counts, part.weights) for part in parts])
-    tally, level = both.fitted(kind, level, limit)
+    limit = min(part.limit for part in parts)
+    tally, level = _pooled(parts, kind, limit)
     lows = [part.minimum for part in parts if part.minimum is not None]
     highs = [part.maximum for part in parts if part.maximum is not None]
     return ColumnCounts(
@@ -123,6 +123,18 @@ def _merged_numbers(parts: Sequence[ColumnCounts], kind: Kind) -> ColumnCounts:
         distinct=_sample(parts, level),
         weights=tally.weights,
     )  # fmt: skip
+
+
+def _pooled(parts: Sequence[ColumnCounts], kind: Kind, limit: int) -> tuple[Tally, int]:
+    """Pool a few parts at a time: what has become buckets is short."""
+    level = max(part.level for part in parts)
+    waiting: list[Tally] = []
+    for part in parts:
+        waiting.append(Tally(part.values, part.counts, part.weights))
+        if sum(tally.keys.size for tally in waiting) > _WAITING * limit:
+            tally, level = Tally.joined(waiting).fitted(kind, level, limit)
+            waiting = [tally]
+    return Tally.joined(waiting).fitted(kind, level, limit)
 
 
 def _missing_weight(parts: Sequence[ColumnCounts]) -> float | None:
@@ -157,17 +169,21 @@ def _merged_texts(parts: Sequence[ColumnCounts], kind: Kind) -> ColumnCounts:
         n_missing=sum(part.n_missing for part in parts),
         frequent=tuple(sorted({text for part in parts for text in part.frequent})), limit=limit,
     )  # fmt: skip
-    if any(part.sketch is not None for part in parts):
-        return with_sketch(
-            merged, reduce(add, [part.sketch or _sketch_of(part) for part in parts])
-        )
-    listed = ListedTexts()
+    listed, n_bytes, sketches = ListedTexts(), 0, []
     for part in parts:
-        listed.add(part.texts, part.counts.tolist(), part.weights.tolist())
+        if part.sketch is not None:
+            sketches.append(part.sketch)
+            continue
+        n_bytes += size_of(listed.add(part.texts, part.counts.tolist(), part.weights.tolist()))
+        if sketches or not listable(len(listed), n_bytes, limit):
+            sketches.append(TextSketch.of(*listed.in_order()))
+            listed, n_bytes = ListedTexts(), 0
     texts, counts, weights = listed.in_order()
-    if listable(len(texts), size_of(texts), limit):
+    if not sketches:
         return replace(merged, texts=texts, counts=counts, weights=weights)
-    return with_sketch(merged, TextSketch.of(texts, counts, weights))
+    if texts:
+        sketches.append(TextSketch.of(texts, counts, weights))
+    return with_sketch(merged, reduce(add, sketches))
 
 
 @final
@@ -204,10 +220,6 @@ class ListedTexts:
         counts = np.array([self._counts[text] for text in texts], np.int64)
         weights = [self._weights[text] for text in texts] if self._weights else []
         return texts, counts, np.array(weights, np.float64)
-
-
-def _sketch_of(part: ColumnCounts) -> TextSketch:
-    return TextSketch.of(part.texts, part.counts, part.weights)
 
 
 def with_sketch(column: ColumnCounts, sketch: TextSketch) -> ColumnCounts:

@@ -28,6 +28,8 @@ ColumnCounter: TypeAlias = NumberCounter | TextCounter
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 _WORTH_A_THREAD: Final = 1 << 16
+_DELAY: Final = 1.0
+"""Seconds after which a bar is shown."""
 
 
 @final
@@ -59,7 +61,7 @@ def count(
     counting = Counting(limit=limit, weight=weight)
     with (
         tqdm(
-            desc="profile", total=n_rows, unit=" rows", unit_scale=True, delay=1, leave=False,
+            desc="profile", total=n_rows, unit=" rows", unit_scale=True, delay=_DELAY, leave=False,
             disable=not progress,
         ) as bar,
         ThreadPoolExecutor(pl.thread_pool_size()) as threads,
