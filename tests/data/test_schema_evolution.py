@@ -170,6 +170,21 @@ def test_confidence_is_the_value_worked_by_hand() -> None:
     assert told["follows", ("n", "s")] == pytest.approx(2 / 8)
 
 
+def test_no_range_is_claimed_of_what_moves_on() -> None:
+    n = 50
+    frame = pl.DataFrame(
+        {
+            "grows": range(n), "falls": [None, *range(n - 1, 0, -1)], "few": [1] * 25 + [2] * 25,
+            "turns": [i % 10 for i in range(n)],
+            "when": [datetime(2030, 1, 1 + i % 9) for i in range(n)],
+        }
+    )  # fmt: skip
+
+    claimed = {c.columns[0] for c in SchemaProposal.of(frame).claims if c.what == "range"}
+
+    assert claimed == {"few", "turns"}
+
+
 def test_columns_that_some_tables_lack_are_optional() -> None:
     january, february = flights().drop("note"), flights().drop("code")
 

@@ -42,7 +42,8 @@ class SchemaProposal:
     value, or all with its largest, are among those to come: if they occurred k and l times,
     :math:`1 - q^k - q^l` with q = m/(n + m), which is exact for values without ties. Categories
     are complete if no new one comes, whose chance is estimated by the share of those seen once
-    [2]_. A time that only grows leaves its range at once: confidence knows nothing of trends.
+    [2]_. Confidence knows nothing of trends: no range is claimed of times, and of numbers that
+    only grow or fall from row to row.
 
     References
     ----------
@@ -54,8 +55,12 @@ class SchemaProposal:
     --------
     >>> frame = pl.DataFrame({"id": range(2000), "month": [i % 12 + 1 for i in range(2000)]})
     >>> proposal = SchemaProposal.of(frame)
-    >>> [(c.what, c.columns, round(c.confidence, 2)) for c in proposal.claims if c.what == "range"]
-    [('range', ('id',), 0.9), ('range', ('month',), 1.0)]
+    >>> for claim in proposal.claims:
+    ...     print(f"{claim.confidence:.3f} {', '.join(claim.columns)}: {claim.what}")
+    0.952 id: never missing
+    0.952 month: never missing
+    1.000 month: range
+    0.952 id: key
     >>> schema = proposal.schema(min_confidence=0.94)
     >>> schema["month"].strict_range, schema["id"].strict_range, schema.keys
     (True, False, (('id',),))

@@ -4,9 +4,9 @@ from ._distribution import LikeReference
 from ._figures import FigureInRange, Fresh, RowCount, SumInRange
 from ._foreign import ForeignExpectations
 from ._keys import ForeignKey, Unique
+from ._of_schema import OfKind, expectations_of, schema_kept_by
 from ._on_engine import ExpectationReduction, check_source
 from ._parts import RuleAnswer
-from ._of_schema import OfKind, expectations_of, schema_kept_by
 from ._rows import RowExpectation
 from ._suite import Expectations
 from ._vocabulary import InRange, InSet, Matches, Monotone, NotNull

@@ -163,6 +163,16 @@ class Expectation(abc.ABC):
         )
 
     @final
+    def may_show_sensitive(self, facts: Facts) -> bool:
+        """Whether a figure or an error of the rule could show a value that nobody may see."""
+        if not facts.sensitive:
+            return False
+        where = () if self.where is None else roots_of(self.where)
+        if self.needs is None or where is None:
+            return True
+        return not facts.sensitive.isdisjoint((*self.needs, *where))
+
+    @final
     def only_where(self, values: pl.Expr) -> pl.Expr:
         """Return an expression that is null in rows which the rule does not look at."""
         return values if self.where is None else pl.when(self.where).then(values)

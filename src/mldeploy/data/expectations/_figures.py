@@ -63,7 +63,8 @@ class FigureInRange(Expectation):
     @override
     def _question(self, facts: Facts) -> Question:
         def judge(answer: Mapping[str, Any], _table: Table) -> Finding:
-            return bounded(self, answer["figure"], self.at_least, self.at_most)
+            hide = self.may_show_sensitive(facts)
+            return bounded(self, answer["figure"], self.at_least, self.at_most, hide=hide)
 
         return Question(judge=judge, wanted={"figure": self.figure})
 
@@ -110,7 +111,8 @@ class SumInRange(Expectation):
 
         def judge(answer: Mapping[str, Any], _table: Table) -> Finding:
             total = answer["sum"] if answer["n"] else None
-            return bounded(self, total, self.at_least, self.at_most, n=answer["n"])
+            hide = self.may_show_sensitive(facts)
+            return bounded(self, total, self.at_least, self.at_most, n=answer["n"], hide=hide)
 
         return Question(judge=judge, wanted={"sum": values.sum(), "n": values.count()})
 
@@ -205,30 +207,39 @@ class Fresh(Expectation):
                 return bounded(self, None, None, self.max_age)
             if not isinstance(newest, datetime):
                 newest = datetime.combine(newest, time(), UTC)
-            return bounded(self, facts.now - newest, None, self.max_age)
+            hide = self.may_show_sensitive(facts)
+            return bounded(self, facts.now - newest, None, self.max_age, hide=hide)
 
         newest = self.only_where(pl.col(self.column)).max()
         return Question(judge=judge, wanted={"newest": newest})
 
 
 def bounded(
-    rule: Expectation, value: Any, low: Bound | None, high: Bound | None, *, n: int | None = None
+    rule: Expectation,
+    value: Any,
+    low: Bound | None,
+    high: Bound | None,
+    *,
+    n: int | None = None,
+    hide: bool = False,
 ) -> Finding:
-    """Judge one figure by its bounds."""
+    """Judge one figure by its bounds; of a sensitive column it may be somebody's own value."""
     if value is None or value != value:  # noqa: PLR0124 (NaN)
         return rule.cannot_be_told("there is no value to judge")
     try:
         too_low = low is not None and value < low
         too_high = high is not None and value > high
     except TypeError as error:
-        return rule.cannot_be_told(f"it is {brief(value)}: {error}")
+        return rule.cannot_be_told(
+            type(error).__name__ if hide else f"it is {brief(value)}: {error}"
+        )
     broken = too_low or too_high
     bound = low if too_low or high is None else high
     return rule.finding(
         Verdict.FAIL if broken else Verdict.PASS,
-        f"{rule.says}: it is {_figure(value)}.",
+        f"{rule.says}: it is {'withheld' if hide else _figure(value)}.",
         action="See what changed at the source, or correct the rule." if broken else "",
-        estimate=_number(value),
+        estimate=None if hide else _number(value),
         threshold=_number(bound),
         unit="s" if isinstance(value, timedelta) else "",
         n=n,

@@ -34,7 +34,7 @@ def answers_of(rules: Sequence[Expectation], facts: Facts, table: Table) -> tupl
     questions = {i: q for i, q in enumerate(asked) if isinstance(q, Question)}
     told = _told(questions, facts, table)
     return tuple(
-        found if isinstance(found, Finding) else _read(rules[i], found, told[i], table)
+        found if isinstance(found, Finding) else _read(rules[i], found, told[i], facts, table)
         for i, found in enumerate(asked)
     )
 
@@ -43,11 +43,13 @@ def _read(
     rule: Expectation,
     question: Question,
     answer: Mapping[str, Any] | pl.exceptions.PolarsError,
+    facts: Facts,
     table: Table,
 ) -> Finding:
     if isinstance(answer, Mapping):
         return question.judge(answer, table)
-    return rule.cannot_be_told(first_line(answer))
+    hides = rule.may_show_sensitive(facts)
+    return rule.cannot_be_told(type(answer).__name__ if hides else first_line(answer))
 
 
 def _told(

@@ -124,7 +124,9 @@ def _scan_files(pattern: str) -> pl.LazyFrame:
         return pl.scan_parquet(paths)
     if suffixes == {".csv"}:
         return pl.scan_csv(paths, try_parse_dates=True, infer_schema_length=None)
+    if suffixes <= {".ndjson", ".jsonl"}:
+        return pl.scan_ndjson(paths, infer_schema_length=None)
     raise InvalidDataError(
-        f"{pattern} ends in {', '.join(sorted(suffixes))}; pass .parquet or .csv files, all of "
-        "one kind, or scan them yourself and pass the query"
+        f"{pattern} ends in {', '.join(sorted(suffixes))}; pass .parquet, .csv or .ndjson files, "
+        "all of one kind, or scan them yourself and pass the query"
     )
