@@ -120,6 +120,24 @@ def test_a_part_without_rows_changes_nothing() -> None:
     assert profile_part(ROWS).merge(profile_part(ROWS[:0])) == profile(ROWS)
 
 
+def test_folders_with_a_name_and_a_value_are_a_column(tmp_path: Path) -> None:
+    for month in (1, 2):
+        (tmp_path / f"month={month}").mkdir()
+        ROWS[:month].write_parquet(tmp_path / f"month={month}" / "rows.parquet")
+
+    found = profile(tmp_path)
+
+    assert found["month"].top() == {2.0: 2, 1.0: 1}
+    assert found["n"].n == 3
+    assert "month" not in profile(str(tmp_path / "*" / "*.parquet"))
+
+
+def test_names_of_files_are_no_globs(tmp_path: Path) -> None:
+    ROWS.write_parquet(tmp_path / "rows[1].parquet")
+
+    assert profile(tmp_path) == profile(tmp_path / "rows[1].parquet") == profile(ROWS)
+
+
 # --- databases ----------------------------------------------------------------------------
 
 

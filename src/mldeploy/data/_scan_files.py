@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, final
@@ -40,10 +40,21 @@ _PROBED_BYTES: Final = 1 << 26
 @final
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """How to open files: types of their columns, and options of the store that holds them."""
+    """How to open files.
+
+    Attributes
+    ----------
+    types : mapping of str to polars type
+        Types of columns that are not told from the text.
+    storage_options : mapping of str to str
+        Options of the store that holds the files.
+    named_folders : bool
+        Whether folders called ``month=1`` are a column.
+    """
 
     types: Types
     storage_options: Mapping[str, str]
+    named_folders: bool = False
 
     def scan(self, path: str) -> pl.LazyFrame:
         """Return the rows of a file as a query."""
@@ -53,7 +64,8 @@ class Opening:
         types = dict(self.types)
         match format_of(path):
             case "parquet":
-                return pl.scan_parquet(path, **where)
+                folders = None if is_remote(path) else self.named_folders
+                return pl.scan_parquet(path, hive_partitioning=folders, **where)
             case "ipc":
                 return pl.scan_ipc(path, **where)
             case "csv":
@@ -132,6 +144,7 @@ def count_files(
         If a file lacks a column of another, or holds it in another kind.
     """
     paths = matching_files(pattern)
+    opening = replace(opening, named_folders=_has_named_folders(pattern, paths))
     formats = {format_of(path) for path in paths}
     if len(formats) > 1:
         raise InvalidDataError(
@@ -147,6 +160,13 @@ def count_files(
         with in_file(path):
             whole = merged_tables([whole, _count_text(path, opening, counted)])
     return whole
+
+
+def _has_named_folders(pattern: str, paths: Sequence[str]) -> bool:
+    if not Path(pattern).is_dir():
+        return False
+    inside = (Path(path).relative_to(pattern).parent.parts for path in paths)
+    return any("=" in part for parts in inside for part in parts)
 
 
 def _require_same_columns(paths: Sequence[str], opening: Opening) -> None:
@@ -253,7 +273,7 @@ def _count_text(path: str, opening: Opening, counted: Callable[..., TableCounts]
     """
     types = dict(opening.types)
     while True:
-        attempt = Opening(types=types, storage_options=opening.storage_options)
+        attempt = replace(opening, types=types)
         try:
             return counted(_batches(path, attempt, None))
         except UnreadableFileError as error:

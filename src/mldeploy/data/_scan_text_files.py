@@ -106,8 +106,8 @@ def _unparsed(path: str, found: re.Match[str]) -> Fault:
     kind = {"i64": "whole numbers", "f64": "numbers", "bool": "booleans", "date": "dates"}
     expected = kind.get(found["type"], found["type"])
     return Fault(
-        why=f"{text[:80]!r} stands among {expected}; mend it, or pass "
-        f"types={{{column!r}: pl.String}}",
+        why=f"{text[:80]!r} stands among {expected}; mend it, pass types={{{column!r}: "
+        "pl.String}, or, if it means that nothing is known, pl.scan_csv(..., null_values=...)",
         row=int(first.item()) + 1 if first.height else None,
         column=column,
     )
