@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-import mldeploy.testing  # noqa: F401 (before pytester: what it loads cannot be loaded again)
+# Before pytester: what a part loads first cannot be loaded again by the next.
+from mldeploy.data import FrameSource
+from mldeploy.testing import DataSourceConformance, EngineConformance
 
 pytest_plugins = ("pytester",)
 
@@ -88,6 +90,9 @@ FAULTS = [
     (ENGINE, "if type(self).failed: raise OSError\n        found = reduce(merge, map(function, parts)); type(self).failed = hasattr(found, 'error'); return found", "test_it_goes_on_after_a_failure"),
     (ENGINE, "return reduce(merge, map(function, parts))[: 1 << 20] if parts[0] == 1 << 20 else None", "test_results_of_some_size_come_back"),
 ]  # fmt: skip
+
+
+LOADED = (FrameSource, DataSourceConformance, EngineConformance)
 
 
 @pytest.mark.parametrize(
