@@ -232,6 +232,15 @@ def test_a_row_with_a_field_too_many_is_named(tmp_path: Path) -> None:
     assert caught.value.row == 20_001
 
 
+def test_a_quotation_mark_that_is_not_closed_is_named(tmp_path: Path) -> None:
+    path = csv(tmp_path, "1,a", '2,"New York', "3,c", "4,d")
+
+    with pytest.raises(UnreadableFileError, match="quotation mark is not closed") as caught:
+        profile(path)
+
+    assert caught.value.row == 2
+
+
 def test_lines_that_are_no_json_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.ndjson"
     path.write_text('{"a": 1}\n' * 3 + '{"a": 2\n', encoding="utf-8")
@@ -428,6 +437,14 @@ def test_files_of_two_formats_are_refused(tmp_path: Path) -> None:
         profile(tmp_path)
 
 
+def test_names_that_are_used_inside_are_names_like_others() -> None:
+    names = ["", " ", "n", "n of it", "text", "value", "weight"]
+    frame = pl.DataFrame({name: ["a"] for name in names}).with_columns(weight=2.0)
+
+    assert profile(frame, weight="weight").names == tuple(sorted(names))
+    assert profile(frame).n_rows == 1
+
+
 # --- what is no table ---------------------------------------------------------------------
 
 
@@ -460,6 +477,11 @@ def test_files_of_two_formats_are_refused(tmp_path: Path) -> None:
 def test_what_is_no_table_is_refused(source: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         profile(source)
+
+
+def test_a_limit_that_lists_nothing_is_refused() -> None:
+    with pytest.raises(InvalidDataError, match="at least 1"):
+        profile(ROWS, limit=0)
 
 
 def test_a_table_without_rows_or_columns_has_a_profile() -> None:

@@ -218,6 +218,22 @@ def test_nested_columns_are_counted_by_their_fields_lengths_and_elements() -> No
     assert profile.merge(profile)["tags[]"].n == 4
 
 
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("sort", [pl.Datetime, pl.Duration])
+def test_moments_that_no_calendar_has_are_counted_and_shown(
+    sort: type[pl.Datetime | pl.Duration], unit: str
+) -> None:
+    ticks = pl.Series([-(2**62), 2**62, 0, None])
+    frame = pl.DataFrame({"t": ticks.cast(sort(unit))})  # type: ignore[arg-type]
+
+    profile = Profile.of(frame, progress=False)
+
+    micros = {"ms": 1e3, "us": 1.0, "ns": 1e-3}[unit]
+    assert profile["t"].minimum == pytest.approx(-(2**62) * micros)
+    assert (profile["t"].n_missing, profile["t"].n_distinct) == (1, 3)
+    assert " to " in profile._repr_html_()
+
+
 # --- above the limit ----------------------------------------------------------------------
 
 N_WIDE = 100_000

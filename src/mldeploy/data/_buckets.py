@@ -138,7 +138,7 @@ def readable(value: float, kind: Kind) -> str:
         case "date":
             return _moment(value * 86_400 * _SECOND).date().isoformat()
         case "duration" | "time":
-            return str(timedelta(microseconds=value))
+            return _span(value)
         case "boolean":
             return str(bool(value))
         case _:
@@ -152,3 +152,11 @@ def _moment(microseconds: float) -> datetime:
         return (_EPOCH + timedelta(microseconds=microseconds)).replace(tzinfo=None)
     except OverflowError:
         return datetime.max if microseconds > 0 else datetime.min  # noqa: DTZ901 - UTC as shown
+
+
+def _span(microseconds: float) -> str:
+    """Write a duration, or only its days if it is longer than Python's longest."""
+    try:
+        return str(timedelta(microseconds=microseconds))
+    except OverflowError:
+        return f"{microseconds / (86_400 * _SECOND):,.0f} days"

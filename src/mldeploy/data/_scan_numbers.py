@@ -141,13 +141,25 @@ def _physical(column: pl.Series) -> Numbers:
     elif dtype == pl.Date:
         column = column.to_physical().cast(pl.Int64)
     elif dtype.is_temporal():
-        column = column.dt.cast_time_unit("us").to_physical()
+        return _microseconds(
+            column.to_physical().to_numpy(), str(getattr(dtype, "time_unit", "us"))
+        )
     elif dtype.is_integer() and dtype not in (pl.Int64, pl.UInt64):
         column = _as_64_bits(column)
     elif not dtype.is_integer():
         column = column.cast(pl.Float64)
     numbers: Numbers = column.to_numpy()
     return numbers
+
+
+def _microseconds(ticks: Numbers, unit: str) -> Numbers:
+    """Return moments or durations as whole microseconds; what polars cannot name is read too."""
+    if unit == "ns":
+        return ticks // 1_000
+    if unit == "us" or not ticks.size:
+        return ticks
+    fits = max(-int(ticks.min()), int(ticks.max())) < _LARGEST_WHOLE
+    return ticks * 1_000 if fits else ticks.astype(np.float64) * 1_000
 
 
 def _as_64_bits(column: pl.Series) -> pl.Series:

@@ -12,6 +12,7 @@ from mldeploy.data._column_counts import TableCounts
 from mldeploy.data._scan import count
 from mldeploy.data._scan_files import Opening, count_files
 from mldeploy.data._scan_source import Frame, SqlResult, SupportsBatches, as_path, open_frames
+from mldeploy.errors import InvalidDataError
 
 Profilable: TypeAlias = (
     Frame | pl.LazyFrame | SqlResult | SupportsBatches | Iterable[Frame] | str | Path
@@ -29,6 +30,8 @@ def count_table(
     progress: bool,
 ) -> TableCounts:
     """Return the counts of a table; see `Profile.of`."""
+    if limit < 1:
+        raise InvalidDataError(f"{limit=} lists no value; pass at least 1")
     path = as_path(source)
     if path is not None:
         opening = Opening(types=types or {}, storage_options=storage_options or {})

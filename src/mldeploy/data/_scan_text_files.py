@@ -69,13 +69,19 @@ def widened(said: str, types: Types) -> dict[str, pl.DataType | type[pl.DataType
 def first_fault(path: str, kind: str, said: str) -> Fault | None:
     """Look for the first row of a local file that cannot be read; None if none is found."""
     try:
-        fault = _no_utf8(path)
-    except OSError:
+        return _first_fault(path, kind, said)
+    except (OSError, csv.Error, UnicodeError, pl.exceptions.PolarsError):
         return None
+
+
+def _first_fault(path: str, kind: str, said: str) -> Fault | None:
+    fault = _no_utf8(path)
     if fault is not None:
         return fault
     if kind == "ndjson":
         return _odd_line(path)
+    if "not properly escaped" in said:
+        return _unclosed(path)
     found = _UNPARSED.search(said)
     return _other_width(path) if found is None else _unparsed(path, found)
 
@@ -111,6 +117,13 @@ def _unparsed(path: str, found: re.Match[str]) -> Fault:
         row=int(first.item()) + 1 if first.height else None,
         column=column,
     )
+
+
+def _unclosed(path: str) -> Fault:
+    with open(path, encoding="utf-8", newline="") as opened:  # noqa: PTH123 - as above
+        n_rows = sum(1 for _ in csv.reader(opened)) - 1
+    why = "a quotation mark is not closed, or one inside a text is not doubled"
+    return Fault(why=why, row=max(n_rows, 1))
 
 
 def _other_width(path: str) -> Fault | None:

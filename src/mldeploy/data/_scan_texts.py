@@ -104,7 +104,7 @@ class TextCounter:
 
 def _distinct(known: pl.Series, weights: Floats | None) -> tuple[pl.Series, Counts, Floats]:
     if weights is None:
-        texts, n = known.value_counts(name="n of it").get_columns()
+        texts, n = known.alias("text").value_counts(name="n").get_columns()
         sums = np.zeros(0)
     else:
         rows = pl.DataFrame([known.alias("text"), pl.Series("weight", weights)])
