@@ -13,10 +13,12 @@ from mldeploy.stats import (
     TEProcess,
     ValueCounts,
     align_numbers,
+    conformal_martingale,
     delong,
     domain_classifier,
     holm,
     judge_against_history,
+    online_p_values,
     psi_test,
     reporting_weights,
     weighted_mean,
@@ -137,6 +139,16 @@ def _moved_week(rng: np.random.Generator) -> bool:
     return _weeks(rng, moved=0.15)
 
 
+def _calm_stream(rng: np.random.Generator) -> bool:
+    p_values = online_p_values(rng.exponential(size=500), rng=rng)
+    return bool(conformal_martingale(p_values).max() >= np.log(100))
+
+
+def _changed_stream(rng: np.random.Generator) -> bool:
+    errors = np.r_[rng.exponential(size=250), 2 * rng.exponential(size=250)]
+    return bool(conformal_martingale(online_p_values(errors, rng=rng)).max() >= np.log(100))
+
+
 # --- decay over a year ----------------------------------------------------------------------
 
 
@@ -235,6 +247,20 @@ BARS = (
         quick=200,
     ),
     _bar(DRIFT, "15 % of the week moved into one bin is seen", _moved_week, low=0.9, quick=200),
+    _bar(
+        "drift, stream",
+        "conformal martingale alarms within 500 rows, at .01",
+        _calm_stream,
+        high=0.01,
+        quick=100,
+    ),
+    _bar(
+        "drift, stream",
+        "errors twice as large after 250 rows are found within 250 more",
+        _changed_stream,
+        low=0.95,
+        quick=60,
+    ),
     _bar(DECAY, "a year at the margin itself alarms", _calm_year, high=0.02, quick=4),
     _bar(DECAY, "mean days until a drop of five points is found", _drop, high=7.0, quick=20),
     _bar(

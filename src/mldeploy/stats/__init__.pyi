@@ -23,6 +23,7 @@ from ._divergence import jensen_shannon, ks_statistic, psi, total_variation, was
 from ._domain import DomainTest, domain_classifier
 from ._drift import DriftTest, psi_test
 from ._estimate import Comparison, Estimate, Interval
+from ._exchangeability import conformal_martingale, online_p_values
 from ._explain import Cause, Explanation, explain_change
 from ._group_sequential import GroupSequential, crossing_probabilities, obrien_fleming, pocock
 from ._history import (
@@ -119,6 +120,7 @@ __all__ = [
     "burn_rate",
     "burn_rate_alarms",
     "cbpe",
+    "conformal_martingale",
     "conformal_p_values",
     "conformal_quantile",
     "corrected_resampled_t",
@@ -160,6 +162,7 @@ __all__ = [
     "null_ece",
     "null_share_jump",
     "obrien_fleming",
+    "online_p_values",
     "paired_bootstrap",
     "paired_bootstrap_cells",
     "paired_bootstrap_ratio",
