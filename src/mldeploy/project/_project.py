@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 from mldeploy._record import Clock, utc_now
 from mldeploy.assessment import DataAssessor, default_assessors
-from mldeploy.data import Dataset, Split, dataset_for, default_split
+from mldeploy.data import Catalogue, Dataset, Split, dataset_for, default_split
 from mldeploy.deployment import (
     Deployer,
     DeploymentStatus,
@@ -128,6 +128,7 @@ class Project:
         state_problem(self.store, problem, by=self.by)
         self.registry = Registry(self.store)
         self.labels = LabelLedger(self.store, problem=problem)
+        self.catalogue = Catalogue(self.store)
         self.runs = Runs(self.store, actor=self.by)
         self.desk = ApprovalDesk(self.registry, clock=clock)
         self.assessor = assessor or default_assessors(problem, clock=clock)
