@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from mldeploy.data import dataset_for
 from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.problem import Criterion, Problem
-from mldeploy.testing import ValidatorConformance
+from mldeploy.testing import ProbeConformance, ValidatorConformance
 from mldeploy.validation import (
     DirectionProbe,
     Example,
@@ -238,3 +238,50 @@ class TestRobustnessValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:
         return RobustnessValidator(max_flip_rows=20)
+
+
+class TestProbesThatAreShipped(ProbeConformance):
+    @pytest.fixture(
+        params=[
+            NoiseProbe(share=0.1),
+            MissingProbe(),
+            UnseenProbe(),
+            UnitProbe(),
+            InvarianceProbe(columns=["carrier"]),
+            DirectionProbe(column="wind", by=1.0),
+        ],
+        ids=lambda probe: type(probe).__name__,
+    )
+    def probe(self, request: Any) -> Probe:
+        return request.param
+
+
+class Careless(Probe):
+    """Draws from the global generator, and is no frozen dataclass."""
+
+    def __init__(self) -> None:
+        self.at_most = 0.05
+
+    def _change(self, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame | None:
+        noise = np.random.normal(size=len(rows))  # noqa: NPY002 - the fault
+        return rows.assign(wind=rows["wind"] + noise)
+
+
+class Idle(Probe):
+    def _change(self, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame | None:
+        return rows
+
+
+@pytest.mark.parametrize(
+    ("rule", "probe", "words"),
+    [
+        ("test_global_generators_are_left_alone", Careless(), "draw from rng"),
+        ("test_it_is_frozen_and_travels", Careless(), "frozen dataclass"),
+        ("test_something_changes", Idle(), "no row was changed"),
+    ],
+)
+def test_the_kit_says_what_a_probe_broke(rule: str, probe: Probe, words: str) -> None:
+    arguments: list[Any] = [probe] if "frozen" in rule else [probe, rows(50)]
+
+    with pytest.raises(AssertionError, match=words):
+        getattr(ProbeConformance(), rule)(*arguments)

@@ -18,6 +18,7 @@ from mldeploy.testing._deployers import DeployerConformance
 from mldeploy.testing._engines import EngineConformance
 from mldeploy.testing._monitors import MonitorConformance
 from mldeploy.testing._policies import RetrainingPolicyConformance
+from mldeploy.testing._probes import ProbeConformance
 from mldeploy.testing._samples import (
     Sample,
     degenerate_samples,
@@ -57,6 +58,7 @@ __all__ = [
     "EngineConformance",
     "MonitorConformance",
     "PredictionSinkConformance",
+    "ProbeConformance",
     "RetrainingPolicyConformance",
     "Sample",
     "SplitConformance",

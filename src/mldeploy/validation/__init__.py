@@ -28,6 +28,7 @@ from mldeploy.validation._probes import (
 from mldeploy.validation._rehearsal import RehearsalValidator
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._robustness import Example, RobustnessValidator, default_probes
+from mldeploy.validation._slice_finder import SliceFinder
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._stability import StabilityValidator
 from mldeploy.validation._suite import ValidatorSuite
@@ -55,6 +56,7 @@ __all__ = [
     "Probe",
     "RehearsalValidator",
     "RobustnessValidator",
+    "SliceFinder",
     "SliceValidator",
     "StabilityValidator",
     "SupportsLooks",

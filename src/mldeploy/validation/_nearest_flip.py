@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -52,10 +53,11 @@ def nearest_flips(model: Model, X: pd.DataFrame, *, rng: np.random.Generator) ->
             break
         rows = X.iloc[left]
         turned, signs = _one_by_one(model, rows, decided[left], spreads, size, alone)
-        turned |= _together(model, rows, decided[left], spreads, size, signs)
-        for _ in range(_N_RANDOM):
-            random = {name: rng.choice([-1.0, 1.0], len(rows)) for name in spreads}
-            turned |= _together(model, rows, decided[left], spreads, size, random)
+        random = [
+            {name: rng.choice([-1.0, 1.0], len(rows)) for name in spreads}
+            for _ in range(_N_RANDOM)
+        ]
+        turned |= _together(model, rows, decided[left], spreads, size, [signs, *random])
         distance[left[turned]] = size
     return Flips(distance=distance, columns=alone)
 
@@ -93,13 +95,21 @@ def _together(
     decided: Array,
     spreads: dict[str, float],
     size: float,
-    signs: dict[str, Array],
+    directions: Sequence[dict[str, Array]],
 ) -> Array:
-    moved = {
-        name: like(rows[name] + signs[name] * size * spread, rows[name])
-        for name, spread in spreads.items()
-    }
-    return np.asarray(np.asarray(model.predict(rows.assign(**moved))) != decided)
+    tried = pd.concat(
+        [
+            rows.assign(
+                **{
+                    name: like(rows[name] + signs[name] * size * spread, rows[name])
+                    for name, spread in spreads.items()
+                }
+            )
+            for signs in directions
+        ]
+    )
+    answers = np.asarray(model.predict(tried)).reshape(len(directions), len(rows))
+    return np.asarray((answers != decided).any(axis=0))
 
 
 def _doubt(model: Model, rows: pd.DataFrame, decided: Array) -> Array:

@@ -66,6 +66,11 @@ class Outcomes:
         """The metric over all rows."""
         return float(self.above.sum() / self.below.sum())
 
+    def worse(self) -> npt.NDArray[np.float64]:
+        """Return by how much each row makes the metric worse than it is overall."""
+        gap = self.sign * (self.value * self.below - self.above)
+        return np.asarray(gap, float)
+
     def take(self, rows: Array) -> Outcomes:
         """Return some of the rows."""
         return Outcomes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,11 @@ from mldeploy.problem import Metric, MetricKind, Needs, Problem, ScoredRows, fin
 from mldeploy.stats import Comparison, Estimate, holm, holm_confidence, rows_needed
 from mldeploy.validation._base import Validator
 from mldeploy.validation._slice_cuts import Cut, cuts_of
+from mldeploy.validation._slice_finder import FoundSlice, SliceFinder, found_by
 from mldeploy.validation._slice_gap import Outcomes, gap_between
 from mldeploy.validation._slice_search import Cell, cells_of, search
 
+Part: TypeAlias = Cell | FoundSlice
 _RELATIVE_GAP = 0.25
 _MAX_PAIRED = 40
 
@@ -57,6 +59,9 @@ class SliceValidator(Validator):
         Slices that are tested on the second half at most.
     max_rows : int
         Rows that are looked at, drawn by their digests if there are more.
+    finder : SliceFinder, optional
+        What searches in place of the scan, such as a function of your own; what it finds on one
+        half is confirmed on the other all the same.
 
     Notes
     -----
@@ -79,6 +84,7 @@ class SliceValidator(Validator):
     min_rows: int = 50
     max_suspects: int = 5
     max_rows: int = 100_000
+    finder: SliceFinder | None = None
 
     def __post_init__(self) -> None:
         if self.gap is not None and self.gap <= 0:
@@ -143,6 +149,9 @@ class SliceValidator(Validator):
         cuts = self._cuts(dataset, problem)
         counted = np.zeros(len(task.outcomes), bool)
         counted[task.counted] = True
+        if self.finder is not None:
+            yield from self._found(task, dataset, problem, first, alpha=alpha)
+            return
         suspects = search(
             [cut for cut in cuts if cut.column not in problem.sensitive],
             cuts[:_MAX_PAIRED],
@@ -177,6 +186,41 @@ class SliceValidator(Validator):
             },
         )
 
+    def _found(
+        self,
+        task: _Task,
+        dataset: Dataset,
+        problem: Problem,
+        first: npt.NDArray[np.bool_],
+        *,
+        alpha: float,
+    ) -> Iterator[Finding]:
+        assert self.finder is not None, "the caller has looked"
+        names = dict.fromkeys([*dataset.features, *problem.sensitive])
+        suspects = found_by(
+            self.finder,
+            dataset.pandas(list(names)),
+            task.outcomes.worse(),
+            first,
+            max_suspects=self.max_suspects,
+            min_rows=self.min_rows,
+        )
+        found = list(self._tested(task, suspects, ~first, alpha=alpha))
+        yield from found
+        yield Finding(
+            check=type(self).__name__,
+            name="slices_searched",
+            verdict=Verdict.PASS,
+            severity=Severity.INFO,
+            summary=(
+                f"Of {len(suspects)} slices that were found on one half, {len(found)} are worse "
+                "beyond chance on the other half."
+            ),
+            estimate=float(len(suspects)),
+            n=len(task.counted),
+            details={"suspects": len(suspects), "confirmed": len(found)},
+        )
+
     def _cuts(self, dataset: Dataset, problem: Problem) -> list[Cut]:
         names = tuple(
             n
@@ -186,7 +230,7 @@ class SliceValidator(Validator):
         return cuts_of(dataset, names, n_bins=self.n_bins, max_levels=self.max_levels)
 
     def _tested(
-        self, task: _Task, cells: Sequence[Cell], rows: npt.NDArray[np.bool_], *, alpha: float
+        self, task: _Task, cells: Sequence[Part], rows: npt.NDArray[np.bool_], *, alpha: float
     ) -> Iterator[Finding]:
         """Yield a finding for each slice that is worse beyond chance and may be so by the gap."""
         if not cells:
@@ -201,7 +245,7 @@ class SliceValidator(Validator):
             if compared is not None and p <= alpha and compared.interval.high > task.gap:
                 yield self._finding(task, cell, compared, float(p))
 
-    def _finding(self, task: _Task, cell: Cell, compared: Comparison, p: float) -> Finding:
+    def _finding(self, task: _Task, cell: Part, compared: Comparison, p: float) -> Finding:
         metric, inside = task.metric, cell.mask()
         fails = compared.interval.low > task.gap
         here = task.outcomes.take(inside)
