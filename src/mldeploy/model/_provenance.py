@@ -55,6 +55,9 @@ class Provenance(Record):
         Version of every installed distribution.
     python, platform : str
         Version of Python, and the machine's system and architecture.
+    trained_until : datetime, optional
+        Time of the last row it was trained on, where rows have a time: later rows alone are
+        evidence about it.
     """
 
     problem: str
@@ -72,6 +75,7 @@ class Provenance(Record):
     environment: dict[str, str]
     python: str
     platform: str
+    trained_until: datetime | None = None
 
     @classmethod
     def of(
@@ -88,6 +92,7 @@ class Provenance(Record):
         duration: timedelta,
         seed: int | None,
         code: CodeState,
+        trained_until: datetime | None = None,
     ) -> Provenance:
         """Describe a fit; settings, environment and machine are found here.
 
@@ -97,6 +102,8 @@ class Provenance(Record):
             The fitted estimator, whose settings `get_params` names.
         problem, data, n_rows, features, trainer, trained_by, trained_at, duration, seed, code
             As the attributes.
+        trained_until : datetime, optional
+            As the attribute.
         """
         parameters = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
         return cls(
@@ -115,6 +122,7 @@ class Provenance(Record):
             environment=dict(_installed()),
             python=sys.version.split()[0],
             platform=f"{platform.system()}-{platform.machine()}",
+            trained_until=trained_until,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy.typing as npt
@@ -16,6 +16,14 @@ from mldeploy.model import CodeState, Model, Provenance, Signature
 from mldeploy.problem import Problem
 from mldeploy.training._baselines import Estimator
 from mldeploy.training._fitting import require_fitted_for, unwrapped
+
+
+def last_time(rows: Dataset) -> datetime | None:
+    """Return the time of the last row, where rows have a time."""
+    if rows.roles.time is None:
+        return None
+    last = rows.polars()[rows.roles.time].max()
+    return last if isinstance(last, datetime) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,7 @@ class Workbench:
             duration=duration,
             seed=self.seed,
             code=self.code,
+            trained_until=last_time(self.rows),
         )
         model = Model(
             estimator=fitted,

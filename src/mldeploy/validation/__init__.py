@@ -1,5 +1,6 @@
 """May this model ship? Criteria, baselines, slices, fit and autonomy, judged on held-out rows."""
 
+from mldeploy.validation._ageing import AgeQuality
 from mldeploy.validation._autonomy import AutonomyValidator, routing_from
 from mldeploy.validation._base import Validator
 from mldeploy.validation._calibration import (
@@ -28,14 +29,15 @@ from mldeploy.validation._probes import (
 from mldeploy.validation._rehearsal import RehearsalValidator
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._robustness import Example, RobustnessValidator, default_probes
-from mldeploy.validation._slice_finder import SliceFinder
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._stability import StabilityValidator
+from mldeploy.validation._staleness import StalenessValidator
 from mldeploy.validation._suite import ValidatorSuite
 from mldeploy.validation._uncertainty import UncertaintyValidator, conformal_from
 from mldeploy.validation._value import Guess, ValueValidator
 
 __all__ = [
+    "AgeQuality",
     "AutonomyValidator",
     "BaselineValidator",
     "CalibrationValidator",
@@ -56,9 +58,9 @@ __all__ = [
     "Probe",
     "RehearsalValidator",
     "RobustnessValidator",
-    "SliceFinder",
     "SliceValidator",
     "StabilityValidator",
+    "StalenessValidator",
     "SupportsLooks",
     "UncertaintyValidator",
     "UnitProbe",

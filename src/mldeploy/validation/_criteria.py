@@ -24,6 +24,7 @@ from mldeploy.validation._base import Validator
 from mldeploy.validation._looks import must_be_a_look
 from mldeploy.validation._rehearsal import judged_by, rehearsed
 from mldeploy.validation._rivals import rivals_of
+from mldeploy.validation._time_order import not_later
 
 _OF_PROBABILITIES = frozenset(
     {"brier", "log_loss", "neg_brier_score", "neg_log_loss", "d2_brier_score", "d2_log_loss_score"}
@@ -69,6 +70,7 @@ class CriteriaValidator(Validator):
         self, model: Model, dataset: Dataset, problem: Problem, *, champion: Model | None
     ) -> Iterator[Finding]:
         check = type(self).__name__
+        yield from not_later(check, model, dataset)
         of_rows = [k for k in problem.criteria if k.metric.kind is not MetricKind.DATA]
         columns = sorted({column for k in of_rows for column in k.used_columns})
         rows = model.scored_rows(dataset, columns=columns)
