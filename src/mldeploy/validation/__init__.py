@@ -29,6 +29,7 @@ from mldeploy.validation._probes import (
 from mldeploy.validation._rehearsal import RehearsalValidator
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._robustness import Example, RobustnessValidator, default_probes
+from mldeploy.validation._slice_finder import SliceFinder
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._stability import StabilityValidator
 from mldeploy.validation._staleness import StalenessValidator
@@ -58,6 +59,7 @@ __all__ = [
     "Probe",
     "RehearsalValidator",
     "RobustnessValidator",
+    "SliceFinder",
     "SliceValidator",
     "StabilityValidator",
     "StalenessValidator",
