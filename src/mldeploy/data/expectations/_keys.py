@@ -68,11 +68,13 @@ class Unique(Expectation):
 
         def judge(answer: Mapping[str, Any], table: Table) -> Finding:
             hashes = np.sort(answer["listed"].to_numpy())
+            shared = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
             repeats = _NONE
-            if (hashes[1:] == hashes[:-1]).any():
+            if shared.size:
                 shown = [ROW, *seen(self, facts)]
-                rows = table.rows.filter(compared)
-                repeats = _repeats(replace(table, rows=rows), self.needs, shown, facts.n_examples)
+                again = table.rows.filter(compared, _hash(self.needs).is_in(pl.Series(shared)))
+                alike = replace(table, rows=again)
+                repeats = _repeats(alike, self.needs, shown, facts.n_examples)
             return judged(
                 self, len(hashes), repeats.count, self.max_share, repeats.examples, facts
             )
@@ -105,10 +107,9 @@ _NONE = _Repeats(count=0, examples=())
 def _repeats(
     table: Table, columns: Sequence[str], shown: Sequence[str], n_examples: int
 ) -> _Repeats:
-    """Count the rows that repeat an earlier one, looking only at those whose hash does."""
+    """Count the rows that repeat an earlier one."""
     query = (
         table.rows.select(ROW, *columns)
-        .filter(_hash(columns).is_duplicated())
         .sort(ROW)
         .filter(~pl.struct(columns).is_first_distinct())
         .select(n=pl.len(), examples=pl.struct(shown).head(n_examples).implode())
