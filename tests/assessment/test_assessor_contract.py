@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -101,3 +103,10 @@ def test_inputs_are_left_untouched() -> None:
     default_assessors(PROBLEM).assess(dataset_for(frame, PROBLEM), PROBLEM)
 
     pd.testing.assert_frame_equal(frame, FRAME)
+
+
+def test_an_assessor_of_a_users_own_has_under_twenty_lines() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "write-an-assessor.md"
+    (written,) = re.findall(r"^class Adults.*?\n\n\n", page.read_text(), re.DOTALL | re.MULTILINE)
+
+    assert len([line for line in written.splitlines() if line.strip()]) < 20

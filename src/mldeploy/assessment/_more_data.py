@@ -9,8 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from mldeploy.assessment._neighbours import Learner
-from mldeploy.assessment._outcome import halves, matrix_of, outcome_of, some_rows
+from mldeploy.assessment._outcome import Rows, matrix_of, outcome_of, some_rows
 from mldeploy.assessment._say import skipped
+from mldeploy.assessment._share import codes_of
 from mldeploy.data import Dataset
 from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.problem import Problem
@@ -18,6 +19,7 @@ from mldeploy.stats import MoreDataDecision, fit_learning_curve
 
 _SIZES, _REPEATS = 6, 4
 _LARGEST, _SMALLEST = 5_000, 60
+_LARGEST_PART = 0.95
 _MAX_COLUMNS = 200
 _FARTHEST = 10
 """How many times the largest size measured a curve may be trusted to go on."""
@@ -28,24 +30,24 @@ def more_data(
 ) -> Iterator[Finding]:
     """Yield whether twice the rows would gain what was declared worth it.
 
-    A small boosted model is fitted at six sizes, four times each, on rows of one half, and
-    scored on the other half, no unit in both; a power law extrapolates, up to ten times the
-    largest size that was fitted: farther away it cannot tell.
+    A small boosted model is fitted at six sizes, four times each: on rows of two thirds, and
+    scored on the others, no unit in both, drawn anew each time. A power law extrapolates, up to
+    ten times the largest size that was fitted: farther away it cannot tell.
     """
     if len(labelled.features) > _MAX_COLUMNS or not labelled.features:
         yield skipped(check, "more_data", f"{len(labelled.features):,} features are too many")
         return
-    rows = some_rows(labelled, 2 * _LARGEST, rng)
-    train, test = halves(rows, rng)
-    if train.size < 4 * _SMALLEST:
+    rows = some_rows(labelled, 3 * _LARGEST // 2, rng)
+    splits = [_split(rows, rng) for _ in range(_REPEATS)]
+    n_train = min(train.size for train, _ in splits)
+    if n_train < 4 * _SMALLEST:
         yield skipped(check, "more_data", f"{len(rows):,} labelled rows show no curve")
         return
     X, outcome = matrix_of(rows.polars().select(rows.features)), outcome_of(rows, problem)
-    sizes = np.unique(np.geomspace(_SMALLEST, train.size * 0.8, _SIZES).astype(int))
+    sizes = np.unique(np.geomspace(_SMALLEST, n_train * _LARGEST_PART, _SIZES).astype(int))
     learner, errors = Learner(task=problem.task), []
     for size in tqdm(sizes, desc="learning curve", delay=1, leave=False):
-        drawn = [rng.choice(train, size, replace=False) for _ in range(_REPEATS)]
-        errors.append([learner.score(X, outcome, chosen, test) for chosen in drawn])
+        errors.append([learner.score(X, outcome, train[:size], test) for train, test in splits])
     measured = [e for e in errors if None not in e]
     if len(measured) < 4:
         yield skipped(check, "more_data", "small samples have one outcome only")
@@ -58,6 +60,14 @@ def more_data(
     if decision.n_more > _FARTHEST * int(kept[-1]):
         decision = replace(decision, answer="cannot tell")
     yield _said(check, decision, outcome.score_name, float(losses[-1].mean()), int(kept[-1]))
+
+
+def _split(rows: Dataset, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Divide rows at random, no unit in both: two thirds, in random order, and the others."""
+    unit = rows.roles.unit
+    codes = np.arange(len(rows)) if unit is None else codes_of(rows.polars()[unit])
+    taught = (rng.permutation(int(codes.max()) + 1) % 3 > 0)[codes]
+    return rng.permutation(np.flatnonzero(taught)), np.flatnonzero(~taught)
 
 
 def _said(
