@@ -14,6 +14,7 @@ from mldeploy.validation._explanation import ExplanationValidator, partial_depen
 from mldeploy.validation._fairness import FairnessValidator
 from mldeploy.validation._fairness_terms import Fairness
 from mldeploy.validation._fit import FitValidator
+from mldeploy.validation._fuzz import BehaviourValidator
 from mldeploy.validation._leakage import LeakageValidator
 from mldeploy.validation._looks import SupportsLooks
 from mldeploy.validation._partial import PartialDependence, partial_dependence
@@ -41,6 +42,7 @@ __all__ = [
     "AgeQuality",
     "AutonomyValidator",
     "BaselineValidator",
+    "BehaviourValidator",
     "CalibrationValidator",
     "CriteriaValidator",
     "DirectionProbe",
