@@ -240,7 +240,7 @@ class reading:  # noqa: N801 - reads as a sentence where it is used
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, UnreadableFileError):
             return
-        if isinstance(error, pl.exceptions.PolarsError | OSError):
+        if isinstance(error, pl.exceptions.PolarsError | pl.exceptions.PanicException | OSError):
             raise UnreadableFileError(self._path, _said(error)) from error
 
 

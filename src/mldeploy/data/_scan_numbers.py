@@ -48,19 +48,17 @@ class NumberCounter:
 
     def add(self, column: pl.Series, weights: Floats | None = None) -> None:
         """Count the values of a batch."""
-        known = column.is_not_null().to_numpy() if column.null_count() else None
-        numbers = _physical(column if known is None else column.drop_nulls())
+        numbers = _physical(column.drop_nulls() if column.null_count() else column)
         if numbers.dtype.kind == "f":
             is_number = ~np.isnan(numbers)
-            if not is_number.all():
-                numbers = numbers[is_number]
-                known = _both(known, is_number)
+            numbers = numbers if is_number.all() else numbers[is_number]
         self._n += len(column)
         self._n_missing += len(column) - numbers.size
         if weights is not None:
-            missing = 0.0 if known is None else float(weights[~known].sum())
+            known = _are_known(column)
+            missing = float(weights[~known].sum())
             self._missing_weight = (self._missing_weight or 0.0) + missing
-            weights = weights if known is None else weights[known]
+            weights = weights[known]
         if numbers.size:
             self._add_known(numbers, weights)
 
@@ -180,14 +178,12 @@ def _are_rounded(numbers: Numbers) -> bool:
     return bool(beyond.any() or (doubles.astype(large.dtype) != large).any())
 
 
-def _both(
-    known: npt.NDArray[np.bool_] | None, of_known: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    if known is None:
-        return of_known
-    both = known.copy()
-    both[known] = of_known
-    return both
+def _are_known(column: pl.Series) -> npt.NDArray[np.bool_]:
+    known = column.is_not_null()
+    if column.dtype.is_float():
+        known &= column.is_not_nan().fill_null(value=False)
+    are_known: npt.NDArray[np.bool_] = known.to_numpy()
+    return are_known
 
 
 def _distinct(numbers: Numbers, weights: Floats | None, low: float, high: float) -> Tally:

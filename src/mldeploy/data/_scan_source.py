@@ -128,7 +128,7 @@ def lazy_batches(query: pl.LazyFrame, of: str, *, n_rows: int | None = None) -> 
             yield Batch(frame=frame, of=of)
     except pl.exceptions.DuplicateError as error:
         raise InvalidDataError(f"{of} yields two columns of one name: {error}") from error
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         said = str(error).partition("\n")[0]
         raise InvalidDataError(f"{of} cannot be read as a table: {said}") from error
 

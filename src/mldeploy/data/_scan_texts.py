@@ -43,7 +43,7 @@ class TextCounter:
 
     def add(self, column: pl.Series, weights: Floats | None = None) -> None:
         """Count the values of a batch."""
-        known = column.drop_nulls()
+        known = column.drop_nulls() if column.null_count() else column
         self._n += len(column)
         self._n_missing += len(column) - len(known)
         if weights is not None:
