@@ -18,10 +18,10 @@ def two_proportions(
 
     Parameters
     ----------
-    successes_a, successes_b : float
-        How many succeeded in either sample.
-    n_a, n_b : float
-        How many were tried, above 0.
+    successes_a, n_a : float
+        How many succeeded in the first sample, of how many that were tried, above 0.
+    successes_b, n_b : float
+        The same of the second.
     confidence : float, default=0.95
         Level of the two-sided interval, in (0, 1).
 
@@ -80,10 +80,10 @@ def ratio_of_proportions(
 
     Parameters
     ----------
-    successes_a, successes_b : float
-        How many succeeded in either sample.
-    n_a, n_b : float
-        How many were tried, above 0.
+    successes_a, n_a : float
+        How many succeeded in the first sample, of how many that were tried, above 0.
+    successes_b, n_b : float
+        The same of the second.
     confidence : float, default=0.95
         Level of the two-sided interval, in (0, 1).
 
