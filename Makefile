@@ -54,9 +54,11 @@ $(VENV)/.dev: $(VENV)/.pip pyproject.toml requirements.lock
 	$(call install,.venv-clients,--requirement $<)
 	@touch $@
 
+ENGINES := arrow,dask,ray,spark,testing
+
 .venv-engines/.done: tests/integrations/requirements.txt pyproject.toml requirements.lock $(VENV)/.pip
 	$(PYTHON) -m venv .venv-engines
-	$(call install,.venv-engines,--constraint requirements.lock --editable ".[arrow,dask,ray,spark,testing]" --requirement $<)
+	$(call install,.venv-engines,--constraint requirements.lock --editable ".[$(ENGINES)]" --requirement $<)
 	@touch $@
 
 # Debian's promtool, where there is a Debian; its test says so where there is none.

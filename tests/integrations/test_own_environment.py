@@ -14,6 +14,7 @@ PYTHON = ROOT / ".venv-engines" / "bin" / "python"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_200)
 @pytest.mark.skipif(find_spec("mlcroissant") is not None, reason="this is that environment")
 def test_what_needs_large_libraries_passes_where_they_are_installed() -> None:
     if not PYTHON.exists():

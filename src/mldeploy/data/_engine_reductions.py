@@ -41,7 +41,7 @@ class ProfileReduction:
 
     def map(self, rows: pl.DataFrame) -> Profile:
         """Summarise some rows."""
-        return Profile.of(rows, limit=self.limit)
+        return Profile.of(rows, limit=self.limit, progress=False)
 
     def merge(self, one: Profile, other: Profile) -> Profile:
         """Return the profile of both."""
