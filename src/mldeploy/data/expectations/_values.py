@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from mldeploy.data.expectations._texts import of_each_text
 from mldeploy.errors import InvalidDataError
 
 _FEW = 4
@@ -29,6 +30,8 @@ class Comparable:
         distinct = self.known.drop_nulls().unique()
         if 0 < len(distinct) <= _FEW:
             return reduce(or_, (self.column == pl.lit(value) for value in distinct))
+        if distinct.dtype == pl.String:
+            return of_each_text(self.column, lambda texts: texts.is_in(distinct.implode()))
         return self.column.is_in(pl.lit(distinct.implode()))
 
 

@@ -13,11 +13,9 @@ from typing_extensions import override
 from mldeploy.data._pattern import require_pattern, whole
 from mldeploy.data.expectations._base import Facts
 from mldeploy.data.expectations._rows import RowExpectation, brief
+from mldeploy.data.expectations._texts import of_each_text
 from mldeploy.data.expectations._values import comparable
 from mldeploy.errors import InvalidDataError
-
-_SAMPLE = 16_384
-"""Texts by which it is told whether they repeat."""
 
 Bound: TypeAlias = float | date | datetime | timedelta
 Value: TypeAlias = str | float | bool | date | datetime
@@ -174,11 +172,8 @@ class Matches(_OfOneColumn):
         if dtype != pl.String and not isinstance(dtype, pl.Enum | pl.Categorical):
             raise InvalidDataError(f"{self.column!r} holds {dtype}, and only text has patterns")
         pattern = whole(self.pattern)
-        return pl.col(self.column).map_batches(
-            lambda values: _matching(values.cast(pl.String), pattern),
-            return_dtype=pl.Boolean,
-            is_elementwise=True,
-        )
+        texts = pl.col(self.column).cast(pl.String)
+        return of_each_text(texts, lambda some: some.str.contains(pattern))
 
 
 @final
@@ -233,19 +228,6 @@ class Monotone(_OfOneColumn):
         if self.decreasing:
             return now < before if self.strictly else now <= before
         return now > before if self.strictly else now >= before
-
-
-def _matching(texts: pl.Series, pattern: str) -> pl.Series:
-    """Match texts; where they repeat, each distinct one once."""
-    some = texts.head(_SAMPLE)
-    if some.n_unique() * 2 > len(some):
-        return texts.str.contains(pattern)
-    distinct = texts.unique()
-    odd = distinct.filter(~distinct.str.contains(pattern))
-    if len(odd):
-        return ~texts.is_in(odd.implode())
-    known = texts.is_not_null()
-    return known.set(~known, None) if texts.null_count() else known
 
 
 def require_range(what: str, low: Bound | None, high: Bound | None) -> None:
