@@ -14,6 +14,13 @@ import pytest
 from mldeploy.data import Engine
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave it to foreign clusters how they end their processes, or fail to start them."""
+    for item in items:
+        for category in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+            item.add_marker(pytest.mark.filterwarnings(f"ignore::{category}"))
+
+
 @pytest.fixture(scope="session")
 def dask_engine() -> Iterator[Engine]:
     distributed = pytest.importorskip("dask.distributed")
