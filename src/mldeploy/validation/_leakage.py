@@ -23,7 +23,7 @@ from mldeploy.problem import (
     measure,
     point_value,
 )
-from mldeploy.stats import Estimate, wilson
+from mldeploy.stats import Estimate, rows_needed, wilson
 from mldeploy.validation._base import Validator
 from mldeploy.validation._halves import first_half
 from mldeploy.validation._shuffled import Shuffled, drawn, quoted
@@ -104,8 +104,11 @@ class LeakageValidator(Validator):
         except NotMeasurableError as error:
             yield self._unknown(metric, str(error))
             return
-        if whole is None or whole.interval.low <= self.max_score or len(dataset) < _FEWEST:
-            yield self._plausible(metric, value, whole, len(dataset))
+        if whole is None:
+            yield self._plausible(metric, value, len(dataset))
+            return
+        if whole.interval.low <= self.max_score or len(dataset) < _FEWEST:
+            yield self._too_few(metric, whole, len(dataset))
             return
         half = first_half(len(dataset), asked.rows.unit, rng)
         told = self._searched(metric, asked.take(half))
@@ -169,7 +172,7 @@ class LeakageValidator(Validator):
             details={"method": kept.method, "with_all_columns": whole.value},
         )
 
-    def _plausible(self, metric: Metric, value: float, whole: Estimate | None, n: int) -> Finding:
+    def _plausible(self, metric: Metric, value: float, n: int) -> Finding:
         return Finding(
             check=type(self).__name__,
             name="leaking_columns",
@@ -179,9 +182,28 @@ class LeakageValidator(Validator):
                 "beforehand."
             ),
             estimate=value,
-            interval=None if whole is None else whole.interval,
             n=n,
             threshold=self.max_score,
+        )
+
+    def _too_few(self, metric: Metric, whole: Estimate, n: int) -> Finding:
+        total = rows_needed(whole, threshold=self.max_score, n=n)
+        more = None if total is None else max(total, _FEWEST) - n
+        return Finding(
+            check=type(self).__name__,
+            name="too_good",
+            verdict=Verdict.INSUFFICIENT,
+            severity=Severity.WARNING,
+            summary=(
+                f"{metric.name} is {figure(whole.value)}, and {n:,} rows are too few to tell "
+                "whether that is too good to be true."
+            ),
+            action=f"About {more:,} more rows would settle it." if more else "",
+            estimate=whole.value,
+            interval=whole.interval,
+            n=whole.n,
+            threshold=self.max_score,
+            rows_needed=more or None,
         )
 
     def _too_good(self, metric: Metric, whole: Estimate) -> Finding:
