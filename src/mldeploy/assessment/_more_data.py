@@ -17,7 +17,7 @@ from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.problem import Problem
 from mldeploy.stats import MoreDataDecision, fit_learning_curve
 
-_SIZES, _REPEATS = 6, 4
+_SIZES, _REPEATS = 6, 6
 _LARGEST, _SMALLEST = 5_000, 60
 _LARGEST_PART = 0.95
 _MAX_COLUMNS = 200
@@ -30,7 +30,7 @@ def more_data(
 ) -> Iterator[Finding]:
     """Yield whether twice the rows would gain what was declared worth it.
 
-    A small boosted model is fitted at six sizes, four times each: on rows of two thirds, and
+    A small boosted model is fitted at six sizes, six times each: on rows of two thirds, and
     scored on the others, no unit in both, drawn anew each time. A power law extrapolates, up to
     ten times the largest size that was fitted: farther away it cannot tell.
     """
