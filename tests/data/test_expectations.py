@@ -213,6 +213,7 @@ def test_pandas_polars_queries_and_files_are_judged_alike(tmp_path: Path) -> Non
     frame.write_parquet(tmp_path / "part.parquet")
     frame.write_csv(tmp_path / "part.csv")
     frame.write_ndjson(tmp_path / "part.ndjson")
+    frame.write_ipc(tmp_path / "part.arrow")
     rules = [
         NotNull("miles"), InRange("hour", at_most=24), InSet("tail", ["N1", "N2"]),
         Matches("tail", "N[0-9]"), Unique(["flight", "tail"]), SumInRange("miles", at_least=100),
@@ -221,6 +222,7 @@ def test_pandas_polars_queries_and_files_are_judged_alike(tmp_path: Path) -> Non
     sources = [
         frame, to_pandas(frame), frame.lazy(), frame.to_arrow(), Dataset.of(frame),
         tmp_path / "part.parquet", str(tmp_path / "*.csv"), tmp_path / "part.ndjson",
+        tmp_path / "part.arrow",
         pl.scan_parquet(tmp_path / "*.parquet"),
     ]  # fmt: skip
 
@@ -411,8 +413,19 @@ def test_what_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
     broken.write_bytes(content[:4] + b"\0" * (len(content) - 4 - footer) + content[-footer:])
     (tmp_path / "cut.parquet").write_bytes(content[:-50])
     (tmp_path / "a.txt").write_text("hour\n5\n")
+    (tmp_path / "twice.csv").write_text("hour,hour\n5,6\n")
+    flights().write_ipc(tmp_path / "mixed.arrow")
+    (tmp_path / "mixed.csv").write_text("hour\n5\n")
 
-    for source in (broken, tmp_path / "cut.parquet", tmp_path / "a.txt", tmp_path / "none.csv", 3):
+    for source in (
+        broken,
+        tmp_path / "cut.parquet",
+        tmp_path / "a.txt",
+        tmp_path / "none.csv",
+        3,
+        tmp_path / "twice.csv",
+        tmp_path / "mixed.*",
+    ):
         with pytest.raises(InvalidDataError):
             Expectations([NotNull("hour"), InRange("miles", at_least=0)]).check(source)  # type: ignore[arg-type]
 

@@ -116,17 +116,21 @@ def _converted(source: Source, columns: frozenset[str] | None) -> pl.LazyFrame:
 
 
 def _scan_files(pattern: str) -> pl.LazyFrame:
-    from mldeploy.data._source import _matching  # noqa: PLC0415 (loads pandas)
+    from mldeploy.data._scan_files import format_of, is_remote, matching_files  # noqa: PLC0415
+    from mldeploy.data._scan_text_files import csv_header, require_unique  # noqa: PLC0415
 
-    paths = _matching(pattern)
-    suffixes = {Path(path).suffix.lower() for path in paths}
-    if suffixes <= {".parquet", ".pq"}:
-        return pl.scan_parquet(paths)
-    if suffixes == {".csv"}:
-        return pl.scan_csv(paths, try_parse_dates=True, infer_schema_length=None)
-    if suffixes <= {".ndjson", ".jsonl"}:
-        return pl.scan_ndjson(paths, infer_schema_length=None)
-    raise InvalidDataError(
-        f"{pattern} ends in {', '.join(sorted(suffixes))}; pass .parquet, .csv or .ndjson files, "
-        "all of one kind, or scan them yourself and pass the query"
-    )
+    paths = matching_files(pattern)
+    formats = {format_of(path) for path in paths}
+    if len(formats) > 1:
+        raise InvalidDataError(f"{pattern} names files of several formats; pass those of one")
+    match formats.pop():
+        case "parquet":
+            return pl.scan_parquet(paths)
+        case "ipc":
+            return pl.scan_ipc(paths)
+        case "csv":
+            for path in paths:
+                if not is_remote(path):
+                    require_unique(path, csv_header(path))
+            return pl.scan_csv(paths, try_parse_dates=True, infer_schema_length=None)
+    return pl.scan_ndjson(paths, infer_schema_length=None)
