@@ -10,6 +10,7 @@ from ._parallel_chart import ParallelChart
 from ._report import Report
 from ._text import markdown_escape, markdown_table, text_table
 from ._verdict import Severity, Verdict
+from ._verdict_table import VerdictTable
 
 __all__ = [
     "Approval",
@@ -26,6 +27,7 @@ __all__ = [
     "Series",
     "Severity",
     "Verdict",
+    "VerdictTable",
     "Waiver",
     "escape",
     "figure",

@@ -127,7 +127,7 @@ class Judge:
             slice=slice,
             rows_needed=more,
             criterion=criterion.digest,
-            details={"method": estimate.method},
+            details={"method": estimate.method, **_margin(criterion, estimate.value)},
         )
 
     def _level(self, criterion: Criterion, confidence: float) -> float:
@@ -230,7 +230,12 @@ class Judge:
             unit=unit,
             slice=name,
             criterion=criterion.digest,
-            details={"method": comparison.method, "p_value": comparison.p_value, "rival": who},
+            details={
+                "method": comparison.method,
+                "p_value": comparison.p_value,
+                "rival": who,
+                "margin": comparison.difference - bound,
+            },
         )
 
     def _judge_gaps(self, criterion: Criterion, rows: ScoredRows) -> Iterator[Finding]:
@@ -284,6 +289,13 @@ def _parts(criterion: Criterion, rows: ScoredRows) -> dict[str, Any]:
         for name, mask in cut.parts(rows.columns)
         if np.any(mask)
     }
+
+
+def _margin(criterion: Criterion, value: float) -> dict[str, float]:
+    """Return by how much a value is on the good side of the nearest bound."""
+    sides = [] if criterion.at_least is None else [value - criterion.at_least]
+    sides += [] if criterion.at_most is None else [criterion.at_most - value]
+    return {"margin": float(min(sides))} if sides and np.isfinite(min(sides)) else {}
 
 
 def _within(criterion: Criterion, interval: Interval) -> Verdict:
