@@ -107,12 +107,14 @@ class EmptyDataError(InvalidDataError):
 
 
 class DuplicateColumnsError(InvalidDataError):
-    """A table in which several columns share a name."""
+    """A table in which several columns share a name; `path` is its file, if it is one."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, path: str = "") -> None:
         self.names = tuple(names)
+        self.path = path
+        where = f" of {path}" if path else ""
         super().__init__(
-            f"several columns are called {', '.join(map(repr, self.names))}; rename them, "
+            f"several columns{where} are called {', '.join(map(repr, self.names))}; rename them, "
             "since a role or a rule could mean either"
         )
 

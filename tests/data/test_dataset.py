@@ -11,7 +11,13 @@ import polars as pl
 import pytest
 
 from mldeploy.data import Dataset, Roles
-from mldeploy.errors import DuplicateColumnsError, EmptyDataError, InvalidDataError
+from mldeploy.errors import (
+    DuplicateColumnsError,
+    EmptyDataError,
+    InvalidDataError,
+    SchemaMismatchError,
+    UnreadableFileError,
+)
 
 
 def trips() -> pd.DataFrame:
@@ -187,12 +193,31 @@ def test_other_objects_and_absent_files_are_refused(tmp_path: Path) -> None:
         Dataset.of(tmp_path / "broken.parquet")
 
 
+def test_a_file_that_does_not_go_with_the_others_is_named(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [1], "b": [1]}).write_parquet(tmp_path / "1.parquet")
+    other = tmp_path / "2.parquet"
+
+    other.write_bytes(b"PAR1")
+    with pytest.raises(UnreadableFileError, match=r"2\.parquet cannot be read"):
+        Dataset.of(tmp_path)
+    pl.DataFrame({"a": [1]}).write_parquet(other)
+    with pytest.raises(SchemaMismatchError, match=r"2\.parquet lacks 'b'"):
+        Dataset.of(tmp_path)
+    pl.DataFrame({"a": [1], "b": ["x"]}).write_parquet(other)
+    with pytest.raises(SchemaMismatchError, match=r"'b' of .*2\.parquet holds String"):
+        Dataset.of(tmp_path)
+    pl.DataFrame({"b": [0.5], "a": [2]}).write_parquet(other)
+    assert Dataset.of(tmp_path).polars().rows() == [(1, 1.0), (2, 0.5)]
+
+
 def test_every_source_gives_the_same_dataset(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"], "c": [0.5, 1.5, None]})
     frame.write_parquet(tmp_path / "one.parquet")
     frame.head(2).write_parquet(tmp_path / "part-0.pq")
     frame.tail(1).write_parquet(tmp_path / "part-1.pq")
     frame.write_csv(tmp_path / "one.csv")
+    frame.write_ndjson(tmp_path / "one.ndjson")
+    frame.write_ipc(tmp_path / "one.arrow")
     sources = [
         frame,
         frame.lazy(),
@@ -200,6 +225,8 @@ def test_every_source_gives_the_same_dataset(tmp_path: Path) -> None:
         tmp_path / "one.parquet",
         str(tmp_path / "part-*.pq"),
         tmp_path / "one.csv",
+        tmp_path / "one.ndjson",
+        tmp_path / "one.arrow",
         pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"], "c": [0.5, 1.5, None]}),
     ]
 

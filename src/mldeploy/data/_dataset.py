@@ -80,8 +80,8 @@ class Dataset:
         Parameters
         ----------
         source : pandas.DataFrame, polars frame, Arrow table, path or Dataset
-            A path names Parquet or CSV files, a folder of them, or a glob. A `Dataset` is read
-            as its table; its roles are declared anew.
+            A path names Parquet, CSV, NDJSON or Arrow files, a folder of them, or a glob. A
+            `Dataset` is read as its table; its roles are declared anew.
         target, time, unit, weight, sensitive
             See `Roles`.
         features : sequence of str, optional

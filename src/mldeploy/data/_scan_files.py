@@ -50,11 +50,14 @@ class Opening:
         Options of the store that holds the files.
     named_folders : bool
         Whether folders called ``month=1`` are a column.
+    probes_all : bool
+        Whether types are told from all rows of a file of text.
     """
 
     types: Types
     storage_options: Mapping[str, str]
     named_folders: bool = False
+    probes_all: bool = False
 
     def scan(self, path: str) -> pl.LazyFrame:
         """Return the rows of a file as a query."""
@@ -70,8 +73,8 @@ class Opening:
                 return pl.scan_ipc(path, **where)
             case "csv":
                 return pl.scan_csv(
-                    path, try_parse_dates=True, infer_schema_length=_n_probed(path),
-                    schema_overrides=types, **where,
+                    path, try_parse_dates=True, schema_overrides=types,
+                    infer_schema_length=None if self.probes_all else _n_probed(path), **where,
                 )  # fmt: skip
         where.pop("glob", None)
         return pl.scan_ndjson(path, infer_schema_length=None, schema_overrides=types, **where)
@@ -94,8 +97,8 @@ def format_of(path: str) -> str:
         return "parquet"
     if suffix not in FORMATS:
         raise InvalidDataError(
-            f"{path} ends in {suffix or 'nothing'}; pass {', '.join(sorted(FORMATS))} files, or "
-            "read them yourself and pass the frame"
+            f"{path} ends in {suffix or 'nothing'}; pass .parquet or .csv files, .arrow or "
+            ".ndjson, or read them yourself and pass the frame"
         )
     return FORMATS[suffix]
 
@@ -172,7 +175,7 @@ def _has_named_folders(pattern: str, paths: Sequence[str]) -> bool:
 def _require_same_columns(paths: Sequence[str], opening: Opening) -> None:
     first: pl.Schema | None = None
     for path in paths:
-        schema = _schema(path, opening)
+        schema = schema_of(path, opening)
         first = schema if first is None else first
         if lacking := [name for name in first if name not in schema]:
             raise SchemaMismatchError(missing=lacking, path=path)
@@ -180,7 +183,8 @@ def _require_same_columns(paths: Sequence[str], opening: Opening) -> None:
             raise SchemaMismatchError(missing=more, path=paths[0])
 
 
-def _schema(path: str, opening: Opening) -> pl.Schema:
+def schema_of(path: str, opening: Opening) -> pl.Schema:
+    """Return the columns and types of a file."""
     kind = format_of(path)
     try:
         with reading(path):

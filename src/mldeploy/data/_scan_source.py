@@ -12,7 +12,7 @@ import polars as pl
 
 from mldeploy.data._convert import check_names, to_polars
 from mldeploy.data._scan import Batch
-from mldeploy.data._source import SupportsArrow
+from mldeploy.data._supports_arrow import SupportsArrow
 from mldeploy.errors import InvalidDataError
 
 Frame: TypeAlias = pd.DataFrame | pl.DataFrame | SupportsArrow

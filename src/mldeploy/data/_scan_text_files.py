@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, final
 
 import polars as pl
 
-from mldeploy.errors import UnreadableFileError
+from mldeploy.errors import DuplicateColumnsError, UnreadableFileError
 
 Types: TypeAlias = Mapping[str, pl.DataType | type[pl.DataType]]
 
@@ -43,8 +43,7 @@ def csv_header(path: str) -> list[str]:
 def require_unique(path: str, names: list[str]) -> None:
     """Refuse a header in which a name occurs twice."""
     if twice := [name for name, times in Counter(names).items() if times > 1]:
-        why = f"its header has {', '.join(map(repr, twice))} more than once; rename the columns"
-        raise UnreadableFileError(path, why)
+        raise DuplicateColumnsError(twice, path=path)
 
 
 def text_error(path: str, fault: Fault | None, error: UnreadableFileError) -> UnreadableFileError:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import pandas as pd
 import polars as pl
 
 from mldeploy.data._convert import check_names, to_polars
-from mldeploy.errors import DuplicateColumnsError, InvalidDataError
+from mldeploy.data._scan_files import Opening, format_of, matching_files, reading, schema_of
+from mldeploy.data._supports_arrow import SupportsArrow
+from mldeploy.errors import InvalidDataError, SchemaMismatchError
 
-
-@runtime_checkable
-class SupportsArrow(Protocol):
-    """Any table that speaks the Arrow PyCapsule interface, such as a pyarrow Table."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Export the table as a stream of record batches."""
-        ...
+__all__ = ["SupportsArrow", "TableLike", "read_table"]
 
 
 TableLike: TypeAlias = pd.DataFrame | pl.DataFrame | pl.LazyFrame | SupportsArrow | str | Path
@@ -43,47 +37,50 @@ def read_table(source: TableLike) -> pl.DataFrame:
             return to_polars(frame)
     raise InvalidDataError(
         f"a {type(source).__name__} is not a table; pass a pandas or polars frame, an Arrow "
-        "table, or the path of Parquet or CSV files"
+        "table, or the path of Parquet, CSV, NDJSON or Arrow files"
     )
+
+
+_matching = matching_files
 
 
 def _read_files(pattern: str) -> pl.DataFrame:
-    paths = _matching(pattern)
-    suffixes = {Path(path).suffix.lower() for path in paths}
-    if suffixes <= {".parquet", ".pq"}:
-        return _collect(pl.scan_parquet(paths), pattern)
-    if suffixes <= {".csv"}:
-        for path in paths:
-            _check_csv_header(path)
-        scan = pl.scan_csv(paths, try_parse_dates=True, infer_schema_length=None)
-        return _collect(scan, pattern)
-    raise InvalidDataError(
-        f"{pattern} ends in {', '.join(sorted(suffixes))}; pass .parquet or .csv files, all of "
-        "one kind, or read them yourself and pass the frame"
-    )
+    paths = matching_files(pattern)
+    if len({format_of(path) for path in paths}) > 1:
+        raise InvalidDataError(f"{pattern} names files of several formats; pass those of one")
+    opening = Opening(types={}, storage_options={}, probes_all=True)
+    frames = [_read_file(path, opening) for path in paths]
+    for path, frame in zip(paths[1:], frames[1:], strict=True):
+        _require_same(frames[0], paths[0], frame, path)
+    names = frames[0].columns
+    return pl.concat([frame.select(names) for frame in frames], how="vertical_relaxed")
 
 
-def _matching(pattern: str) -> list[str]:
-    path = Path(pattern)
-    if path.is_dir():
-        found = sorted(str(p) for p in path.rglob("*") if p.suffix in (".parquet", ".pq", ".csv"))
-    elif path.is_file():
-        found = [pattern]
-    else:
-        found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute globs)
-    if not found:
-        raise InvalidDataError(f"no file matches {pattern!r}; check the path or the glob")
-    return found
+def _read_file(path: str, opening: Opening) -> pl.DataFrame:
+    schema_of(path, opening)
+    with reading(path):
+        return opening.scan(path).collect()
 
 
-def _check_csv_header(path: str) -> None:
-    try:
-        header = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InvalidDataError(f"{path} cannot be read as a table: {error}") from error
-    names = [str(name) for name in header.row(0)] if header.height else []
-    if len(set(names)) != len(names):
-        raise DuplicateColumnsError(dict.fromkeys(n for n in names if names.count(n) > 1))
+def _require_same(first: pl.DataFrame, of: str, frame: pl.DataFrame, path: str) -> None:
+    if lacking := [name for name in first.columns if name not in frame.columns]:
+        raise SchemaMismatchError(missing=lacking, path=path)
+    if more := [name for name in frame.columns if name not in first.columns]:
+        raise SchemaMismatchError(missing=more, path=of)
+    for name, dtype in first.schema.items():
+        if not _go_together(dtype, frame.schema[name]):
+            said = f"holds {frame.schema[name]}, and {dtype} in {of}"
+            raise SchemaMismatchError(mistyped={name: said}, path=path)
+
+
+def _go_together(one: pl.DataType, other: pl.DataType) -> bool:
+    """Whether values of both types make one column without changing what they are."""
+    if one == other or pl.Null in (one, other) or (one.is_numeric() and other.is_numeric()):
+        return True
+    if isinstance(one, pl.Datetime) and isinstance(other, pl.Datetime):
+        return one.time_zone == other.time_zone
+    texts = (pl.String, pl.Categorical, pl.Enum)
+    return isinstance(one, texts) and isinstance(other, texts)
 
 
 def _collect(query: pl.LazyFrame, what: str) -> pl.DataFrame:
