@@ -68,8 +68,9 @@ class Holds(RowExpectation):
 class Passes(Expectation):
     """A Python function is true of each value of a column, or of the values of several.
 
-    The function is called once for each distinct value (of every batch of rows), and never with
-    a missing one. If it raises, the finding says so, and the other rules are judged all the same.
+    The function is called once for each distinct value of a batch of rows, and once more to show
+    examples where it is false of some; never with a missing value. If it raises, the finding says
+    so, and the other rules are judged all the same.
 
     Attributes
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -73,17 +73,27 @@ def _ask(
     questions: Mapping[int, Question], facts: Facts, table: Table
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
     asked = {i: _asked(i, question, facts, table) for i, question in questions.items()}
+    told = _answers(asked, table)
+    examples = {
+        i: _Asked(first=one.first, wanted={"examples": one.examples})
+        for i, one in asked.items()
+        if one.examples is not None and (told[i]["n_kept"] or 0) < told[i]["n"]
+    }
+    seen = _answers(examples, table)
+    for i in asked:
+        yield i, {"examples": (), **told[i], **seen.get(i, {})}
+
+
+def _answers(asked: Mapping[int, _Asked], table: Table) -> Mapping[int, Mapping[str, Any]]:
     wanted = {_key(i, n): e for i, one in asked.items() for n, e in one.wanted.items()}
     if not wanted:
-        yield from ((i, {}) for i in asked)
-        return
+        return {i: {} for i in asked}
     first = {n: e for one in asked.values() for n, e in one.first.items()}
     then = {n: e for one in asked.values() for n, e in one.then.items()}
     rows = table.rows.with_columns(**first) if first else table.rows
     rows = rows.with_columns(**then) if then else rows
     found = table.collect(rows.select(**wanted))
-    for i, one in asked.items():
-        yield i, {name: found[_key(i, name)][0] for name in one.wanted}
+    return {i: {n: found[_key(i, n)][0] for n in one.wanted} for i, one in asked.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,30 +101,32 @@ class _Asked:
     """A question as the query asks it: columns made first, those made of them, and figures.
 
     What is made row by row is a column of its own, since polars streams a figure of a column,
-    and reads a figure of an expression into memory.
+    and reads a figure of an expression into memory. Of a table in memory the examples are
+    fetched afterwards, where a rule is broken; another table would be read twice for them.
     """
 
     first: Mapping[str, pl.Expr]
-    then: Mapping[str, pl.Expr]
+    then: Mapping[str, pl.Expr] = field(default_factory=dict)
     wanted: Mapping[str, pl.Expr]
+    examples: pl.Expr | None = None
 
 
 def _asked(i: int, question: Question, facts: Facts, table: Table) -> _Asked:
-    first, then, wanted = {}, {}, dict(question.wanted)
+    first, then, wanted, examples = {}, {}, dict(question.wanted), None
     if question.listed is not None:
         first[_key(i, "listed")] = question.listed
         wanted["listed"] = pl.col(_key(i, "listed")).drop_nulls().implode()
     if question.holds is not None and question.is_counted:
         first[_key(i, "holds")] = question.holds
         holds, example = pl.col(_key(i, "holds")), pl.struct(ROW, *question.shown)
+        wanted |= {"n": holds.count(), "n_kept": holds.sum()}
         if table.is_in_memory:
-            broken = example.filter(~holds)
+            examples = example.filter(~holds).head(facts.n_examples).implode()
         else:
             then[_key(i, "broken")] = pl.when(~holds).then(example)
             broken = pl.col(_key(i, "broken")).drop_nulls()
-        examples = broken.head(facts.n_examples).implode()
-        wanted |= {"n": holds.count(), "n_kept": holds.sum(), "examples": examples}
-    return _Asked(first=first, then=then, wanted=wanted)
+            wanted["examples"] = broken.head(facts.n_examples).implode()
+    return _Asked(first=first, then=then, wanted=wanted, examples=examples)
 
 
 def _key(i: int, name: str) -> str:

@@ -69,8 +69,9 @@ class Expectations:
     ) -> Report:
         """Hold a table against every rule, reading it once.
 
-        A second look is taken only at rows that seem to repeat others, and at each rule alone if
-        the query fails, so that one broken rule does not hide what the others find.
+        A second look is taken only at rows that seem to repeat others, at examples of a table in
+        memory, and at each rule alone if the query fails, so that one broken rule does not hide
+        what the others find.
 
         Parameters
         ----------
