@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
 
 import sqlalchemy as sa
 
@@ -227,31 +227,46 @@ class Catalogue:
             raise InvalidDataError(f"{source.name} changed while it was read; add it again")
         schema = schema_of_profile(source.schema(), profile)
         artifacts = self._store.artifacts
-        kept = {
+        facts = {
+            "fingerprint": fingerprint,
+            "n_rows": profile.n_rows,
+            "columns": schema.names,
+            "roles": data.roles if isinstance(data, Dataset) else None,
+            "files": files,
+            "made_by": made_by,
+            "added_by": by,
             "schema_digest": artifacts.put_bytes(schema.to_json().encode()),
             "profile_digest": artifacts.put_bytes(profile.to_json().encode()),
+            **place_of(source),
         }
+        return self._append(name, facts, made_from)
+
+    def _append(
+        self, name: str, facts: Mapping[str, Any], made_from: Sequence[DatasetVersion]
+    ) -> DatasetVersion:
+        """Keep facts as the next version, unless the latest one is of the same data."""
         table = tables.dataset_versions
         with self._store.write() as tx:
             before = read_versions(tx.connection, self._ledger, name=name)
-            if before and before[-1].fingerprint == fingerprint and not before[-1].is_withdrawn:
-                return before[-1]
+            last = before[-1] if before else None
+            if last and last.fingerprint == facts["fingerprint"] and not last.is_withdrawn:
+                return last
             for parent in made_from:
                 require_stored(tx.connection, self._ledger, parent)
             with valid_record():
                 version = DatasetVersion(
-                    name=name, number=len(before) + 1, fingerprint=fingerprint,
-                    n_rows=profile.n_rows, columns=schema.names,
-                    roles=data.roles if isinstance(data, Dataset) else None,
-                    files=files, made_from=_distinct(p.label for p in made_from),
-                    made_by=made_by, added_at=tx.now, added_by=by, **kept, **place_of(source),
-                )  # fmt: skip
+                    name=name,
+                    number=len(before) + 1,
+                    made_from=_distinct(parent.label for parent in made_from),
+                    added_at=tx.now,
+                    **facts,
+                )
             tx.connection.execute(sa.insert(table), version_row(version))
             tx.record(
                 "dataset.added",
                 subject=version.label,
                 actor=version.added_by,
-                details={"fingerprint": fingerprint, "rows_added": profile.n_rows},
+                details={"fingerprint": version.fingerprint, "rows_added": version.n_rows},
                 rows=[(table, {"name": version.name, "number": version.number})],
             )
         return version
