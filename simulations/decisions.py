@@ -98,7 +98,7 @@ def _decided(rng: np.random.Generator, rates: dict[str, float]) -> ScoredRows:
         task=Task.BINARY,
         y_true=said,
         y_pred=said,
-        columns=pd.DataFrame({"group": GROUPS}),
+        columns={"group": GROUPS},
     )
 
 

@@ -11,8 +11,8 @@ from scipy import special
 from mldeploy._record import Record
 from mldeploy.errors import InvalidDataError
 from mldeploy.stats._arrays import Floats, Ints, check_confidence
-from mldeploy.stats._estimate import Estimate, Interval
-from mldeploy.stats._label_shift_fit import mixture_fit, shares_in_bins
+from mldeploy.stats._estimate import Estimate
+from mldeploy.stats._label_shift_fit import likelihood_interval, mixture_fit, shares_in_bins
 from mldeploy.stats._recalibration import (
     Recalibration,
     checked_labels,
@@ -95,7 +95,8 @@ def label_shift(
     Notes
     -----
     Saerens, Latinne and Decaestecker's maximum likelihood [1]_ on recalibrated probabilities
-    [2]_; standard errors from the rows' influence on it. Black-box shift estimation [3]_ is
+    [2]_; intervals by the likelihood ratio, wider by what the rows' influence adds for the
+    calibration and for units. Black-box shift estimation [3]_ is
     the check. Whether the current scores are a mixture of the classes' own scores at all is
     tested by minimum chi-squared over bins of the score. A change within classes that looks like
     a mixture cannot be seen in scores; only labels tell.
@@ -205,25 +206,34 @@ def _estimates(
     ratios = _ratios(theta, right.prior, current)
     shares = _solve(ratios, right.prior)
     influence = _influence(right, theta, shares, ratios, codes, logs, current)
+    plain = (influence[len(codes) :] ** 2).sum(axis=0)
     n = len(current)
     if units is not None:
         sums = [np.bincount(units, column) for column in influence.T]
         influence, n = np.column_stack(sums), int(np.unique(units[len(codes) :]).size)
-    errors = np.sqrt((influence**2).sum(axis=0))
-    z = float(special.ndtri(0.5 + confidence / 2))
+    variance = (influence**2).sum(axis=0)
     return tuple(
         Estimate(
             value=float(share),
-            interval=Interval(
-                low=max(0.0, float(share - z * error)),
-                high=min(1.0, float(share + z * error)),
+            interval=likelihood_interval(
+                ratios,
+                shares,
+                k,
+                inflation=_inflation(variance[k], plain[k]),
                 confidence=confidence,
             ),
             n=n,
             method="calibrated EM",
         )
-        for share, error in zip(shares, errors, strict=True)
+        for k, share in enumerate(shares)
     )
+
+
+def _inflation(variance: float, plain: float) -> float:
+    """Return how much larger calibration and units make the variance than the rows alone do."""
+    if not np.isfinite(variance):
+        return np.inf
+    return max(1.0, variance / plain) if plain > 0 else 1.0
 
 
 def _influence(

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import special
 
 from mldeploy.stats._arrays import Floats, Ints
+from mldeploy.stats._estimate import Interval
+from mldeploy.stats._intervals import z_of
 
 _BINS_PER_CLASS = 5
 _FEWEST = 5.0
@@ -37,6 +39,37 @@ def shares_in_bins(said: Floats, says: Floats) -> tuple[Ints, Ints]:
         current_bins[there] = offset + np.searchsorted(cuts, own_top[there], side="right")
         offset += cuts.size + 1
     return _without_rare(bins, current_bins)
+
+
+def likelihood_interval(
+    ratios: Floats, shares: Floats, k: int, *, inflation: float, confidence: float
+) -> Interval:
+    """Return the shares of class k that the likelihood does not tell from the best.
+
+    The other classes keep their proportions. `inflation` is the factor by which the variance is
+    larger than that of independent rows with known ratios.
+    """
+    rest = np.where(np.arange(shares.size) == k, 0.0, shares)
+    if rest.sum() <= 0:
+        rest = np.where(np.arange(shares.size) == k, 0.0, 1.0)
+    own, other = ratios[:, k], ratios @ (rest / rest.sum())
+    best = float(np.log(shares[k] * own + (1 - shares[k]) * other).sum())
+    allowed = inflation * z_of(confidence) ** 2 / 2
+
+    def inside(share: float) -> bool:
+        mixed = share * own + (1 - share) * other
+        return bool(mixed.min() > 0 and best - float(np.log(mixed).sum()) <= allowed)
+
+    def end(outside: float) -> float:
+        within = float(shares[k])
+        if inside(outside):
+            return outside
+        for _ in range(40):
+            middle = (within + outside) / 2
+            within, outside = (middle, outside) if inside(middle) else (within, middle)
+        return within
+
+    return Interval(low=end(0.0), high=end(1.0), confidence=confidence)
 
 
 def _cuts(values: Floats, n_bins: int) -> Floats:

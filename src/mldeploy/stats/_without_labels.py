@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
 from mldeploy._record import Record
-from mldeploy.stats._arrays import Floats, check_share
-from mldeploy.stats._auc import roc_auc
+from mldeploy.stats._arrays import Floats, Ints, check_share
 from mldeploy.stats._estimate import Estimate, Interval
 from mldeploy.stats._intervals import z_of
 from mldeploy.stats._recalibration import (
@@ -105,7 +105,7 @@ def cbpe(
     codes, logs = checked_labels(reference_labels, reference_probabilities)
     raw = checked_probabilities(current_probabilities, n_classes=2)
     right, said = recalibrate(codes, np.exp(logs)), raw[:, 1] >= threshold
-    theta = np.array([right.slope, right.biases[1]])
+    theta, order = np.array([right.slope, right.biases[1]]), _Order.of(raw[:, 1])
     influence = recalibration_influence(right, codes, logs)
 
     def probabilities(at: Floats) -> Floats:
@@ -139,7 +139,7 @@ def cbpe(
         precision=estimate(lambda p: _ratio(p, (0 * p, said), (said, 0 * p))),
         recall=estimate(lambda p: _ratio(p, (0 * p, said), (0 * p, np.ones(p.size)))),
         f1=estimate(lambda p: _ratio(p, (0 * p, 2.0 * said), (said, np.ones(p.size)))),
-        roc_auc=estimate(lambda p: _area(p, raw[:, 1])),
+        roc_auc=estimate(lambda p: _area(p, order)),
     )
 
 
@@ -156,26 +156,37 @@ def _ratio(p: Floats, above: _Parts, below: _Parts) -> tuple[float, Floats]:
     return value, (b - value * d) / total
 
 
-def _area(p: Floats, score: Floats) -> tuple[float, Floats]:
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """Where each score stands among all, found once for all the weights that follow."""
+
+    order: Ints
+    low: Ints
+    high: Ints
+
+    @classmethod
+    def of(cls, score: Floats) -> _Order:
+        order = np.argsort(score, kind="stable")
+        ordered = score[order]
+        low, high = (np.searchsorted(ordered, score, side=side) for side in ("left", "right"))
+        return cls(order=order, low=low, high=high)
+
+    def below(self, weight: Floats) -> Floats:
+        """Return the weight of the scores below each, ties counted half."""
+        sums = np.r_[0.0, np.cumsum(weight[self.order])]
+        result: Floats = (sums[self.low] + sums[self.high]) / 2
+        return result
+
+
+def _area(p: Floats, order: _Order) -> tuple[float, Floats]:
     """Return the expected area under the ROC curve, and its derivative in each label."""
     positives, negatives = float(p.sum()), float((1 - p).sum())
-    own = p * (1 - p)
-    n_pairs = positives * negatives - float(own.sum())
+    own = float((p * (1 - p)).sum())
+    n_pairs = positives * negatives - own
     if p.size < 2 or n_pairs <= 1e-12:
         return math.nan, np.zeros(p.size)
-    labels = np.repeat([1, 0], p.size)
-    whole = roc_auc(labels, np.r_[score, score], np.r_[p, 1 - p])
+    below = order.below(1 - p)
+    above = positives - order.below(p)
     # A row paired with itself is a tie, which counts half; it is no pair.
-    area = (whole * positives * negatives - float(own.sum()) / 2) / n_pairs
-    below, above = _weight_below(score, 1 - p), _weight_below(-score, p)
+    area = (float(p @ below) - own / 2) / n_pairs
     return area, (below - area * negatives - above + area * positives) / n_pairs
-
-
-def _weight_below(score: Floats, weight: Floats) -> Floats:
-    """Return the weight of the scores below each, ties counted half."""
-    order = np.argsort(score, kind="stable")
-    ordered, sums = score[order], np.r_[0.0, np.cumsum(weight[order])]
-    low = np.searchsorted(ordered, score, side="left")
-    high = np.searchsorted(ordered, score, side="right")
-    result: Floats = (sums[low] + sums[high]) / 2
-    return result
