@@ -17,6 +17,7 @@ from mldeploy.errors import InvalidProblemError, NotMeasurableError
 from mldeploy.evidence import Verdict
 from mldeploy.problem import (
     Criterion,
+    Judge,
     Problem,
     ScoredRows,
     Task,
@@ -195,6 +196,22 @@ def test_false_alarms_and_their_gap_are_known_by_name() -> None:
     assert measure(find_metric("false_positive_rate"), rows).value == pytest.approx(1 / 3)
     gap = Criterion("predictive_equality_difference", at_most=0.1, slices=["sex"])
     assert gap.metric.higher_is_better is False
+
+
+def test_equalised_odds_are_the_larger_of_two_gaps() -> None:
+    """Found: 80 and 70 of 100; false alarms: 10 and 40 of 100. The larger gap is 0.3."""
+    y = np.tile(np.repeat([1, 0], 100), 2)
+    p = np.concatenate([np.arange(100) < n for n in (80, 10, 70, 40)]).astype(int)
+    rows = ScoredRows(
+        task=Task.BINARY, y_true=y, y_pred=p, columns={"sex": np.repeat(["f", "m"], 200)}
+    )
+    criterion = Criterion("equalized_odds_difference", at_most=0.15, slices=["sex"])
+
+    (finding,) = Judge(check="Test").judge(criterion, rows)
+
+    assert finding.estimate == pytest.approx(0.3)
+    assert finding.verdict is Verdict.FAIL
+    assert finding.n == 400
 
 
 # --- what it is worth -------------------------------------------------------------------------

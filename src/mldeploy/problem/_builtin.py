@@ -131,6 +131,7 @@ def _gaps() -> Iterable[Metric]:
         ("demographic_parity_difference", _positive_rate),
         ("equal_opportunity_difference", _recall),
         ("predictive_equality_difference", _false_positive_rate),
+        ("equalized_odds_difference", _recall),
         ("predictive_parity_difference", _precision),
         ("accuracy_difference", _accuracy),
     ):

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from mldeploy.errors import NotMeasurableError
+from mldeploy.problem._builtin import find_metric
 from mldeploy.problem._measure import measure
 from mldeploy.problem._metric import Metric
 from mldeploy.problem._rows import ScoredRows
@@ -22,7 +23,8 @@ def group_gap(
     Parameters
     ----------
     metric : Metric
-        A metric of fairness, whose `per_row` gives the rate within a group.
+        A metric of fairness, whose `per_row` gives the rate within a group; equalised odds
+        compare two rates, and take the larger difference.
     groups : mapping of str to ScoredRows
         The rows of each group by its name.
     confidence : float, default=0.95
@@ -51,10 +53,13 @@ def group_gap(
     """
     if len(groups) < 2:
         raise NotMeasurableError(f"{metric.name} compares groups and found {len(groups)}")
-    pairs = list(combinations(groups, 2))
-    level = holm_confidence(len(pairs), confidence)
-    rates = {name: measure(metric, rows, confidence=level) for name, rows in groups.items()}
-    gaps = [_newcombe(rates[a], rates[b]) for a, b in pairs]
+    parts, pairs = _rates_of(metric), list(combinations(groups, 2))
+    level = holm_confidence(len(parts) * len(pairs), confidence)
+    rates = [
+        {name: measure(part, rows, confidence=level) for name, rows in groups.items()}
+        for part in parts
+    ]
+    gaps = [_newcombe(of_part[a], of_part[b]) for of_part in rates for a, b in pairs]
     return Estimate(
         value=max(value for value, _, _ in gaps),
         interval=Interval(
@@ -62,9 +67,16 @@ def group_gap(
             high=max(high for _, _, high in gaps),
             confidence=confidence,
         ),
-        n=sum(rate.n for rate in rates.values()),
+        n=sum(rate.n for of_part in rates for rate in of_part.values()),
         method="Newcombe, all pairs",
     )
+
+
+def _rates_of(metric: Metric) -> tuple[Metric, ...]:
+    """Return the metrics whose differences make up one of fairness: two for equalised odds."""
+    if metric.name != "equalized_odds_difference":
+        return (metric,)
+    return find_metric("recall"), find_metric("false_positive_rate")
 
 
 def _newcombe(a: Estimate, b: Estimate) -> tuple[float, float, float]:
