@@ -3,7 +3,7 @@
 ``make simulate`` runs them all and writes ``docs/simulations.md``; the tests run a fast subset.
 """
 
-from simulations import comparisons, decisions, intervals, shifts, streams
+from simulations import assessors, comparisons, decisions, intervals, shifts, streams
 from simulations._bar import Bar, Outcome, run
 
 BARS: tuple[Bar, ...] = (
@@ -12,6 +12,7 @@ BARS: tuple[Bar, ...] = (
     *decisions.BARS,
     *streams.BARS,
     *shifts.BARS,
+    *assessors.BARS,
 )
 
 __all__ = ["BARS", "Bar", "Outcome", "run"]

@@ -17,8 +17,9 @@ _LOWER, _MIDDLE, _UPPER = 16, 96, 176
 """Where the tenth, the fiftieth and the ninetieth percent stand among them."""
 _LEFT_OF_UNITS = 0.15
 """Part of the distance that a change of unit may leave: it is exact but for sampling."""
-_LEFT_OF_SPREAD = 0.05
-"""The same, as a part of the reference's mean deviation from its median."""
+_LEFT_OF_SPREAD, _LEFT_BY_CHANCE = 0.05, 1.5
+"""The same, as a part of the reference's mean deviation from its median; more by the second
+over the root of the harmonic number of rows, n m / (n + m), since samples differ."""
 _LEFT = 0.25
 """Part of the distance that a shift or another spread may leave to be called one."""
 _FIT = 0.05
@@ -111,7 +112,7 @@ def explain_change(reference: ValueCounts, current: ValueCounts) -> Explanation:
     by the reference's mean deviation from its median where that is smaller. It is a shift if b
     is 1, and another spread if it leaves a point between the reference's outer tenths where it
     was. A known conversion is preferred if it leaves 15 % at most, 5 % of the
-    deviation, and hardly more than the fit.
+    deviation and what sampling adds, and hardly more than the fit.
 
     Examples
     --------
@@ -124,12 +125,16 @@ def explain_change(reference: ValueCounts, current: ValueCounts) -> Explanation:
     """
     if not (reference.n and current.n):
         raise EmptyDataError("a sample has no known value; two are needed to compare")
+    chance = _LEFT_BY_CHANCE / float(np.sqrt(1 / (1 / reference.n + 1 / current.n)))
     at, now_at = _mode(reference), _mode(current)
     if at is None or now_at is None:
-        return _explained(_quantiles(reference), _quantiles(current))
+        return _explained(_quantiles(reference), _quantiles(current), chance)
     before, after = float(reference.values[at]), float(current.values[now_at])
     found = _explained(
-        _quantiles(_without_mode(reference)), _quantiles(_without_mode(current)), also=before
+        _quantiles(_without_mode(reference)),
+        _quantiles(_without_mode(current)),
+        chance,
+        also=before,
     )
     moved = before * found.factor + found.offset
     if abs(after - moved) > _LEFT_OF_UNITS * max(abs(moved - before), found.distance):
@@ -148,11 +153,11 @@ def _without_mode(table: ValueCounts) -> ValueCounts:
     return ValueCounts(values=table.values[kept], counts=table.counts[kept])
 
 
-def _explained(before: Floats, after: Floats, also: float = np.nan) -> Explanation:
+def _explained(before: Floats, after: Floats, chance: float, also: float = np.nan) -> Explanation:
     distance = float(np.abs(after - before).mean())
     if distance <= _EXACT * max(float(np.abs(before).max()), _EXACT):
         return _explanation(Cause.OTHER, "nothing changed", 1.0, 0.0, distance, 0.0)
-    return _units(before, after, distance) or _affine(before, after, distance, also)
+    return _units(before, after, distance, chance) or _affine(before, after, distance, also)
 
 
 def _quantiles(table: ValueCounts) -> Floats:
@@ -162,22 +167,25 @@ def _quantiles(table: ValueCounts) -> Floats:
     return found
 
 
-def _units(before: Floats, after: Floats, distance: float) -> Explanation | None:
+def _units(before: Floats, after: Floats, distance: float, chance: float) -> Explanation | None:
     freely = _left_over(before, after, *_fitted(before, after))
+    most = min(_most_left(before, after, chance), freely + _FIT)
     found = []
     for factor, offset, one, other in _CONVERSIONS:
         there = (factor, offset, f"{one} became {other}")
         back = (1 / factor, -offset / factor, f"{other} became {one}")
         for b, a, words in (there, back):
             left = _left_over(before, after, b, a)
-            if left <= min(_most_left(before, after), freely + _FIT):
+            if left <= most:
                 found.append(_explanation(Cause.UNITS, words, b, a, distance, left))
     return min(found, key=lambda e: e.left, default=None)
 
 
-def _most_left(before: Floats, after: Floats) -> float:
+def _most_left(before: Floats, after: Floats, chance: float) -> float:
     distance, spread = float(np.abs(after - before).mean()), _spread(before)
-    return min(_LEFT_OF_UNITS, _LEFT_OF_SPREAD * spread / (min(distance, spread) or 1.0))
+    return min(
+        _LEFT_OF_UNITS, (_LEFT_OF_SPREAD + chance) * spread / (min(distance, spread) or 1.0)
+    )
 
 
 def _spread(quantiles: Floats) -> float:
