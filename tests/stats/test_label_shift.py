@@ -80,6 +80,18 @@ def test_a_class_that_moved_is_refused() -> None:
         assert found.misfit > 0.02
 
 
+def test_one_row_tells_nothing_and_none_of_a_class_leaves_room_above() -> None:
+    rng = np.random.default_rng(8)
+    rows = shifted(rng, n=1000, share=0.0)
+
+    (single,) = (e for e in label_shift(rows.y, rows.said, [0.3]).prior[1:])
+    none = label_shift(rows.y, rows.said, rows.says).prior[1]
+
+    assert (single.interval.low, single.interval.high) == (0, 1)
+    assert none.interval.low == pytest.approx(0, abs=1e-6)
+    assert 0.001 < none.interval.high < 0.1
+
+
 def test_three_classes_are_told_apart() -> None:
     """Normal classes in the plane; 4,000 rows: standard errors of about .013, four of them."""
     rng, means = np.random.default_rng(2), np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
