@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from mldeploy.data import dataset_for
 from mldeploy.evidence import Severity, Verdict
-from mldeploy.problem import Criterion
+from mldeploy.problem import Criterion, Problem
 from mldeploy.validation import FitValidator
 
 RICHER = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=0)
@@ -54,6 +55,43 @@ def test_the_loser_is_named_by_its_direction(
     assert fit.severity is Severity.WARNING
     assert bool(fit.action) == (diagnosis != "fine")
     assert fit.estimate == min(simpler.estimate, richer.estimate)
+
+
+CLASSES = {
+    "fine": LogisticRegression(),
+    "overfit": DecisionTreeClassifier(random_state=0),
+    "underfit": DecisionTreeClassifier(max_depth=1),
+}
+NUMBERS = {
+    "fine": Ridge(),
+    "overfit": DecisionTreeRegressor(random_state=0),
+    "underfit": DecisionTreeRegressor(max_depth=1),
+}
+
+
+@pytest.mark.parametrize("diagnosis", ["fine", "overfit", "underfit"])
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_three_classes_and_numbers_are_diagnosed_as_two_classes_are(
+    make_model: Any, task: str, diagnosis: str
+) -> None:
+    """The truth is a line with noise, in thirds or as it is; the default rivals judge."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(1500, 4))
+    value = x[:, 0] - x[:, 1] + 0.8 * rng.normal(size=1500)
+    frame = pd.DataFrame(x, columns=list("abcd"))
+    frame["y"] = pd.cut(value, 3, labels=["low", "mid", "high"]).astype(str)
+    metric, estimators = Criterion("accuracy", at_least=0.5), CLASSES
+    if task == "regression":
+        frame["y"], estimators = value, NUMBERS
+        metric = Criterion("mean_squared_error", at_most=9)
+    problem = Problem(name="p", statement="Which?", target="y", task=task, criteria=[metric])
+    model = make_model(clone(estimators[diagnosis]), frame, problem)
+
+    report = FitValidator(n_folds=4).validate(model, dataset_for(frame, problem), problem)
+
+    fit = report.findings[0]
+    assert fit.details["diagnosis"] == diagnosis, report
+    assert fit.verdict is (Verdict.PASS if diagnosis == "fine" else Verdict.FAIL)
 
 
 def test_default_rivals_take_text_gaps_and_times(make_model: Any, make_problem: Any) -> None:

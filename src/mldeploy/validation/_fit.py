@@ -25,6 +25,8 @@ from mldeploy.validation._refit import quality_metric, with_estimator
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 _RELATIVE_MARGIN = 0.02
+_MOST_SEEN = 3_000
+"""About how many training rows are scored again: they only tell the direction."""
 _WORDS = {
     "overfit": "It learns its training rows by heart",
     "underfit": "It leaves out what could be learnt",
@@ -159,7 +161,8 @@ class FitValidator(Validator):
             except ValueError as error:
                 raise InvalidDataError(f"the {name} could not be fitted: {error}") from error
             fitted = with_estimator(model, estimator)
-            sides = [_score(metric, fitted, dataset.take(rows)) for rows in (train, test)]
+            seen = train[:: max(1, len(train) // _MOST_SEEN)]
+            sides = [_score(metric, fitted, dataset.take(rows)) for rows in (seen, test)]
             found[name].append((sides[0], sides[1]))
         scores = {name: _Scores.of(pairs) for name, pairs in found.items()}
         sizes = [round(np.mean([len(fold[i]) for fold in folds])) for i in (0, 1)]

@@ -50,7 +50,8 @@ def richer_rival(X: pd.DataFrame, task: Task, *, random_state: int) -> Any:
         HistGradientBoostingClassifier if task.is_classification else HistGradientBoostingRegressor
     )
     trees = boosting(
-        max_iter=200,
+        learning_rate=0.2,
+        max_iter=100,
         max_leaf_nodes=63,
         early_stopping=True,
         n_iter_no_change=5,
