@@ -147,22 +147,24 @@ class ColumnProfile(ArrayRecord):
         """
         if not self.is_text:
             raise InvalidDataError(f"column {self.name!r} holds no text; use table")
-        if self.sketch is None:
-            texts, counts = self.texts, self.counts.tolist()
-        else:
-            texts = self.frequent
-            counts = self.sketch.counts_of(texts).tolist()
-        pairs = sorted(zip(texts, counts, strict=True), key=lambda pair: (-pair[1], pair[0]))
         missing: dict[str | None, int] = {None: self.n_missing} if self.n_missing else {}
-        return {**dict(pairs), **missing}
+        return {**dict(self._most_frequent(None).items()), **missing}
 
     def top(self, k: int = 10) -> Mapping[str | float, int]:
         """Return the `k` most frequent values with their counts, most frequent first."""
         if self.is_text:
-            known = [(text, n) for text, n in self.levels().items() if text is not None]
-            return dict(known[:k])
-        order = np.argsort(-self.table.counts, kind="stable")[:k]
-        return {float(self.table.values[i]): int(self.table.counts[i]) for i in order}
+            return {text: n for text, n in self._most_frequent(k).items()}  # noqa: C416 - types
+        order = np.argsort(-self.counts, kind="stable")[:k]
+        return {float(self.table.values[i]): int(self.counts[i]) for i in order}
+
+    def _most_frequent(self, k: int | None) -> dict[str, int]:
+        """Return texts, which are in order, by their counts; of as many the first ones first."""
+        texts, counts = self.texts, self.counts
+        if self.sketch is not None:
+            texts = self.frequent
+            counts = self.sketch.counts_of(texts)
+        order = np.argsort(-counts, kind="stable")[:k]
+        return {texts[i]: n for i, n in zip(order.tolist(), counts[order].tolist(), strict=True)}
 
     @property
     def n_infinite(self) -> int:

@@ -41,6 +41,7 @@ class SupportsBatches(Protocol):
 
 
 BATCH_ROWS: Final = 1 << 17
+_SLICE_ROWS: Final = 1 << 18
 _CELLS: Final = BATCH_ROWS * 32
 _FEWEST: Final = 1 << 12
 _BYTES: Final = 1 << 26
@@ -134,8 +135,8 @@ def lazy_batches(query: pl.LazyFrame, of: str, *, n_rows: int | None = None) -> 
 
 
 def _slices(frame: pl.DataFrame) -> Iterator[Batch]:
-    for start in range(0, max(frame.height, 1), BATCH_ROWS):
-        yield Batch(frame=frame.slice(start, BATCH_ROWS), of="the table")
+    for start in range(0, max(frame.height, 1), _SLICE_ROWS):
+        yield Batch(frame=frame.slice(start, _SLICE_ROWS), of="the table")
 
 
 def _each(frames: Iterable[object], of: str) -> Iterator[Batch]:

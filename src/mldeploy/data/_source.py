@@ -41,9 +41,6 @@ def read_table(source: TableLike) -> pl.DataFrame:
     )
 
 
-_matching = matching_files
-
-
 def _read_files(pattern: str) -> pl.DataFrame:
     paths = matching_files(pattern)
     if len({format_of(path) for path in paths}) > 1:
