@@ -214,6 +214,7 @@ def test_nothing_is_proposed_from_nothing() -> None:
 # --- differences --------------------------------------------------------------------------
 
 
+@settings(max_examples=50)
 @given(schemas(), schemas())
 def test_a_difference_applied_to_the_one_gives_the_other(one: Schema, other: Schema) -> None:
     diff = SchemaDiff.of(one, other)
@@ -245,6 +246,7 @@ def refused(schema: Schema, frame: pl.DataFrame) -> set[int]:
     return {error.row for error in schema.check(frame)}
 
 
+@settings(max_examples=50)
 @given(schemas())
 def test_nothing_breaks_where_nothing_changed(schema: Schema) -> None:
     open_categories = [c for c in schema.columns if c.kind == "category" and not c.closed]
@@ -327,6 +329,7 @@ def test_expectations_of_a_schema_fail_where_it_refuses_something(
     assert bool(failed) == bool(schema.check(table)), failed
 
 
+@settings(max_examples=50)
 @given(schemas())
 def test_a_schema_is_what_its_expectations_make_of_its_description(schema: Schema) -> None:
     open_ones = {"nullable": True, "strict_range": False, "closed": False, "strict_pattern": False}
@@ -362,6 +365,7 @@ def test_types_are_expected_without_reading_a_row(tmp_path: Path) -> None:
 # --- rows and reasons ---------------------------------------------------------------------
 
 
+@settings(max_examples=50)
 @given(schemas(), tables)
 def test_what_is_sifted_is_all_there_and_what_is_kept_is_accepted(
     schema: Schema, table: pl.DataFrame
@@ -437,6 +441,7 @@ def test_what_follows_and_keys_survive_files_and_their_comments(tmp_path: Path) 
         assert "# agreed" in path.read_text()
 
 
+@settings(max_examples=50)
 @given(schemas())
 def test_every_schema_survives_its_file_and_json(schema: Schema) -> None:
     import tempfile
