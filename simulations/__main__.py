@@ -22,9 +22,10 @@ HEAD = """# Simulations
 
 Each error rate that a decision rests on, simulated with known truth. A line is a promise (the
 bar), the figure seen with the 95 % interval that the number of repetitions leaves it, and whether
-the promise holds: *within chance* where the figure is beyond the bar and the interval is not, as
-happens to every other test that keeps its level exactly. *Without the method* marks what happens
-when one decides by the usual rule instead; its bar only says where such a figure is expected.
+the promise holds: *within chance* where the figure is beyond the bar by no more than is to be
+expected of the worst of a hundred, as happens to tests that keep their level exactly. *Without the
+method* marks what happens when one decides by the usual rule instead; its bar only says where such
+a figure is expected.
 `make simulate` writes this page; the tests run a fast subset of the same experiments, and fail
 where a figure would have a chance below 1 in 10,000 if the promise held.
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simulations", description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=1000, help="of each experiment")
     parser.add_argument("--seconds", type=float, default=60.0, help="at most, for each")
-    parser.add_argument("--only", default="", help="bars whose decision or promise holds this")
+    parser.add_argument("--only", default="", help="update the lines that hold this")
     parser.add_argument("--output", type=Path, default=PAGE, help="page that is written")
     asked = parser.parse_args(arguments)
     bars = [bar for bar in BARS if asked.only in f"{bar.decision}: {bar.promise}"]
@@ -44,11 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(bar, repetitions=asked.repetitions, seconds=asked.seconds)
         for bar in tqdm(bars, desc="bars")
     ]
-    page = HEAD + table(outcomes) + "\n" + foot(outcomes)
-    if asked.only:
-        sys.stdout.write(page)
+    rows = table(outcomes)
+    sys.stdout.write(rows)
+    if asked.only and asked.output.exists():
+        asked.output.write_text(updated(asked.output.read_text(), rows))
     else:
-        asked.output.write_text(page)
+        asked.output.write_text(HEAD + rows + "\n" + foot(outcomes))
     return int(any(outcome.holds is False for outcome in outcomes))
 
 
@@ -60,6 +62,16 @@ def table(outcomes: Sequence[Outcome]) -> str:
     ]
     lines += [f"| {' | '.join(_cells(outcome))} |" for outcome in outcomes]
     return "\n".join(lines) + "\n"
+
+
+def updated(page: str, rows: str) -> str:
+    """Return a page whose lines about the same promises are replaced; the others stay."""
+    new = {_key(line): line for line in rows.splitlines()[2:]}
+    return "".join(f"{new.get(_key(line), line)}\n" for line in page.splitlines())
+
+
+def _key(line: str) -> tuple[str, ...]:
+    return tuple(line.split(" | ")[:2])
 
 
 def foot(outcomes: Sequence[Outcome]) -> str:
