@@ -247,6 +247,30 @@ def test_a_file_that_went_and_came_back_is_not_new(tmp_path: Path) -> None:
     assert source.position(without) == without == first
 
 
+def test_files_that_were_read_are_not_read_again_to_see_what_is_new(tmp_path: Path) -> None:
+    """A file whose size and time of change are as before is not opened: it could not be."""
+    source = FileSource(pattern=str(tmp_path))
+    path = write(day(0), tmp_path / "a.parquet")
+    old = source.position()
+    facts, size = path.stat(), path.stat().st_size
+    path.write_bytes(b"x" * size)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+    assert source.position(old) == old
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    with pytest.raises(InvalidDataError, match="changed after it was read"):
+        source.position(old)
+
+
+def test_a_file_that_was_only_touched_is_the_same(tmp_path: Path) -> None:
+    source = FileSource(pattern=str(tmp_path))
+    path = write(day(0), tmp_path / "a.parquet")
+    old = source.position()
+    os.utime(path, ns=(1, 1))
+
+    assert source.position(old) == old
+
+
 def test_an_increment_whose_file_is_replaced_is_not_read(tmp_path: Path) -> None:
     source = FileSource(pattern=str(tmp_path))
     write(day(0), tmp_path / "a.parquet")

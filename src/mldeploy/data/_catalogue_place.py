@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mldeploy.data._catalogue_records import DatasetVersion
 from mldeploy.data._data_source import DataSource
-from mldeploy.data._file_source import FileSource
+from mldeploy.data._file_source import FileSource, digests_of
 from mldeploy.data._schema import Schema
 from mldeploy.errors import NotFoundError
 
@@ -24,7 +24,7 @@ def files_of(source: DataSource) -> Mapping[str, str]:
     """Return the digest of each file of a source; none if it is not of files."""
     if not isinstance(source, FileSource):
         return {}
-    return {file: str(digest) for file, digest in source.position().items()}
+    return digests_of(source.position())
 
 
 def place_of(source: DataSource) -> dict[str, str | None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar, final, runtime_checkable
 
 import polars as pl
@@ -99,7 +100,7 @@ class LocalEngine:
     Attributes
     ----------
     n_threads : int
-        How many parts are read at once.
+        How many parts are read at once; by default as many as there are processors, up to 8.
 
     Examples
     --------
@@ -107,7 +108,7 @@ class LocalEngine:
     6
     """
 
-    n_threads: int = 2
+    n_threads: int = field(default_factory=lambda: min(os.cpu_count() or 1, 8))
 
     def __post_init__(self) -> None:
         if self.n_threads < 1:

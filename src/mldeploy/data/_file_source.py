@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, final
 
 import polars as pl
+import pydantic
 
 from mldeploy._record import digest_of
 from mldeploy.data._convert import check_names
@@ -156,16 +157,20 @@ class FileSource:
     def position(self, since: Position | None = None) -> Position:
         """Return the files that are or were there, each with the digest of its bytes.
 
+        A file of an earlier position whose size and time of change are the same is not read
+        again.
+
         Raises
         ------
         InvalidDataError
             If a file of an earlier position is another now: its rows were read. One that is gone
             may go, and is not new if it comes back.
         """
+        before = dict(since or {})
         there = _found(self.pattern) if self.only is None else self.files()
-        now = {file: self._digest(file) for file in there}
-        before = since or {}
-        if changed := [f for f, digest in now.items() if before.get(f, digest) != digest]:
+        now = {file: self._mark(file, before.get(file)) for file in there}
+        changed = [f for f, mark in now.items() if f in before and mark != before[f]]
+        if changed:
             raise InvalidDataError(
                 f"{', '.join(changed[:5])} changed after it was read; what is read once only may "
                 "grow by new files, not by new rows of old ones"
@@ -175,7 +180,7 @@ class FileSource:
     def increment(self, since: Position | None, until: Position) -> FileSource:
         """Return the files that came between two positions, held against their digests."""
         before = since or {}
-        new = {f: str(digest) for f, digest in until.items() if f not in before}
+        new = {f: digest for f, digest in digests_of(until).items() if f not in before}
         return replace(self, only=new)
 
     # --- one file -------------------------------------------------------------------------
@@ -230,6 +235,22 @@ class FileSource:
         folder = Path(self.pattern)
         return str(folder / file) if folder.is_dir() else file
 
+    def _mark(self, file: str, before: pydantic.JsonValue) -> pydantic.JsonValue:
+        """Return what tells a file from another; what was told before, if it is the same."""
+        path = self._path(file)
+        with readable(path):
+            facts = Path(path).stat()
+        seen: dict[str, pydantic.JsonValue] = {
+            "size": facts.st_size,
+            "changed_ns": facts.st_mtime_ns,
+        }
+        if isinstance(before, dict) and seen.items() <= before.items():
+            return before
+        digest = self._digest(file)
+        if isinstance(before, dict) and before["sha256"] == digest:
+            return before
+        return {"sha256": digest, **seen}
+
     def _digest(self, file: str) -> str:
         path = self._path(file)
         with readable(path), Path(path).open("rb") as opened:
@@ -247,6 +268,11 @@ class FileSource:
             raise InvalidDataError(
                 f"{self._path(file)} is not the file that was found before; restore it"
             )
+
+
+def digests_of(position: Position) -> dict[str, str]:
+    """Return the digest of each file of a position."""
+    return {file: str(mark["sha256"]) for file, mark in position.items() if isinstance(mark, dict)}
 
 
 def _found(pattern: str) -> list[str]:
