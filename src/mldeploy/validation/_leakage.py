@@ -57,7 +57,7 @@ class LeakageValidator(Validator):
     max_rows : int
         Rows that are asked about at most.
     random_state : int
-        Seed of the halves and of the dealing.
+        Seed of the draw of rows and of the dealing.
 
     Notes
     -----
@@ -110,7 +110,7 @@ class LeakageValidator(Validator):
         if whole.interval.low <= self.max_score or len(dataset) < _FEWEST:
             yield self._too_few(metric, whole, len(dataset))
             return
-        half = first_half(len(dataset), asked.rows.unit, rng)
+        half = first_half(dataset)
         told = self._searched(metric, asked.take(half))
         found = self._confirmed(metric, asked.take(~half), told)
         yield from (self._leak(metric, columns, kept, whole) for columns, kept in found)

@@ -48,7 +48,7 @@ class UncertaintyValidator(Validator):
     severity : Severity
         Of what does not hold.
     random_state : int
-        Seed of the halves.
+        Seed of the draw of one row from each unit.
 
     Notes
     -----
@@ -88,7 +88,7 @@ class UncertaintyValidator(Validator):
             yield self._none("The model gives no probabilities, so there are no sets to speak of.")
             return
         rows = model.scored_rows(dataset)
-        half = first_half(len(rows), rows.unit, np.random.default_rng(self.random_state))
+        half = first_half(dataset)
         try:
             conformal = Conformal.calibrate(
                 rows.take(half),
