@@ -33,6 +33,9 @@ def missing_patterns(
     seen the row: an AUC of 0.5 is what missing completely at random gives. Whether it depends on
     the missing value itself no data can tell.
     """
+    if len(holed) > _COLUMNS:
+        yield skipped(check, "missing_together", f"{len(holed):,} columns have missing values")
+        return
     flags = {c: missing(dataset.polars()[c]) for c in holed}
     groups = _groups(flags)
     for group in groups:

@@ -19,6 +19,7 @@ from mldeploy.stats import IsolatedTail, ValueCounts, holm, isolated_tail
 
 _FACTORS = (10.0, 100.0, 1_000.0, 1_000_000.0, 1.609344, 2.54, 25.4, 1.8, 2.20462262, 60.0)
 _RARE, _NEAR = 0.01, 0.05
+_MOST_ORDERED = 500
 
 
 @final
@@ -76,6 +77,8 @@ class ValuesAssessor(DataAssessor):
         yield from findings
         if dataset.roles.time is None:
             yield skipped(check, "stuck_values", "there is no prediction time, so no order")
+        elif len(numbers) > _MOST_ORDERED:
+            yield skipped(check, "stuck_values", f"{len(numbers):,} columns of numbers are many")
         if not findings:
             summary = f"No value of {len(numbers):,} columns of numbers stands apart."
             yield holds(check, "values", summary, n=len(dataset))
@@ -97,7 +100,7 @@ class ValuesAssessor(DataAssessor):
                 yield _outlier(check, column, table, tail, float(p_value))
 
     def _stuck(self, check: str, dataset: Dataset, numbers: list[pl.Series]) -> Iterator[Finding]:
-        if dataset.roles.time is None:
+        if dataset.roles.time is None or len(numbers) > _MOST_ORDERED:
             return
         ordered = in_order(dataset, [c.name for c in numbers])
         for column in numbers:
