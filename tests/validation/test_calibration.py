@@ -204,6 +204,7 @@ def test_the_diagram_is_read_back_from_the_report(judged: Any) -> None:
     assert reliability_diagram(curve).to_svg().startswith("<svg")
 
 
+@pytest.mark.slow
 class TestCalibrationValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:

@@ -193,12 +193,14 @@ def test_an_estimator_that_cannot_be_fitted_again_is_told(
     assert "could not be fitted" in finding.summary
 
 
+@pytest.mark.slow
 class TestExplanationValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:
         return ExplanationValidator()
 
 
+@pytest.mark.slow
 class TestStabilityValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:

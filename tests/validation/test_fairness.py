@@ -339,6 +339,7 @@ def test_employment_is_told_alike_year_after_year_and_by_sex(make_model: Any, or
     assert {f.verdict for f in (*by_year.findings, *by_sex.findings)} == {Verdict.PASS}
 
 
+@pytest.mark.slow
 class TestFairnessValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:

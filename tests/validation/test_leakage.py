@@ -162,6 +162,7 @@ def test_flights_whose_delay_is_among_the_features_are_refused(make_model: Any) 
     assert pair.findings[0].estimate is not None
 
 
+@pytest.mark.slow
 class TestLeakageValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:

@@ -265,6 +265,7 @@ def test_guesses_ascend_and_outcomes_differ() -> None:
         ValueValidator()
 
 
+@pytest.mark.slow
 class TestValueValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:

@@ -234,6 +234,7 @@ def test_probes_that_do_not_apply_or_drop_rows_are_told_so(judged: Any) -> None:
         DirectionProbe(column="wind", by=0)
 
 
+@pytest.mark.slow
 class TestRobustnessValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:

@@ -262,6 +262,7 @@ async def _result(found: Any) -> Any:
     return await found
 
 
+@pytest.mark.slow
 class TestUncertaintyValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:
