@@ -535,6 +535,7 @@ def test_a_bar_shows_how_far_a_scan_is_and_goes_when_it_is_done(
     assert "profile: 100%" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_are_counted() -> None:
     wide = pl.DataFrame({f"c{i}": [i, i + 1, None] for i in range(10_000)})
 
