@@ -176,6 +176,25 @@ def test_one_class_leaves_the_area_under_the_curve_open() -> None:
     assert "same label" in finding.summary
 
 
+def test_a_rival_that_cannot_be_told_apart_says_how_many_rows_would() -> None:
+    """10 % and 6 % of 300 rows tell them apart: 4 points +- 4.5; 778 rows at power .8, and at
+    power .5, as told here, (4.5 / 4)**2 times 300."""
+    kinds = np.repeat([0, 1, 2, 3], [210, 30, 18, 42])
+    own, other = (
+        ScoredRows(task=Task.BINARY, y_true=np.ones(300, int), y_pred=right.astype(int))
+        for right in ((kinds == 0) | (kinds == 1), (kinds == 0) | (kinds == 2))
+    )
+    judge = Judge(check="Test", rivals={"baseline": {"dummy": other}})
+
+    (finding,) = judge.judge(Criterion("accuracy", better_than="baseline"), own)
+
+    assert finding.verdict is Verdict.INSUFFICIENT
+    assert finding.interval is not None
+    total = 300 * ((0.04 - finding.interval.low) / 0.04) ** 2
+    assert finding.rows_needed == pytest.approx(total - 300, abs=2)
+    assert f"About {finding.rows_needed:,} more rows" in finding.action
+
+
 def test_a_model_is_better_than_the_strongest_baseline_or_it_is_not_better() -> None:
     rows = answers(3000, noise=0.05)
     weak = answers(3000, noise=2.0)

@@ -192,7 +192,8 @@ class Judge:
             )
         except NotMeasurableError as error:
             return self._unknown(criterion, str(error), name, label)
-        return self._compared(criterion, found, f"the {kind} ({strongest})", label, name)
+        who = f"the {kind} ({strongest})"
+        return self._compared(criterion, found, who, label, name, len(rows))
 
     def _compared(
         self,
@@ -201,6 +202,7 @@ class Judge:
         who: str,
         label: str,
         name: str | None,
+        n_rows: int,
     ) -> Finding:
         must_beat = criterion.better_than is not None
         bound = criterion.by if must_beat else -criterion.by
@@ -210,6 +212,10 @@ class Judge:
             verdict = Verdict.PASS
         elif high < bound or (must_beat and high <= bound):
             verdict = Verdict.FAIL
+        more = None
+        if verdict is Verdict.INSUFFICIENT:
+            total = rows_needed(comparison, threshold=bound, n=max(n_rows, 1))
+            more = None if total is None else max(total - n_rows, 1)
         unit = criterion.metric.unit
         asked = (
             f"better than {who} by more than {figure(criterion.by, unit)}"
@@ -222,13 +228,14 @@ class Judge:
             verdict=verdict,
             severity=criterion.severity,
             summary=f"{_OUTCOME[verdict]}: {criterion.metric.name} should be {asked}.",
-            action=_what_to_do(verdict, None, name),
+            action=_what_to_do(verdict, more, name),
             estimate=comparison.difference,
             interval=comparison.interval,
             n=comparison.n,
             threshold=bound,
             unit=unit,
             slice=name,
+            rows_needed=more,
             criterion=criterion.digest,
             details={
                 "method": comparison.method,
