@@ -69,9 +69,11 @@ from mldeploy.training import CalibratedTrainer, EstimatorTrainer, SearchTrainer
 from mldeploy.validation import (
     AutonomyValidator,
     BaselineValidator,
+    BehaviourValidator,
     CriteriaValidator,
     FitValidator,
     SliceValidator,
+    StalenessValidator,
     Validator,
     default_validators,
 )
@@ -182,7 +184,11 @@ class TestValidators(ValidatorConformance):
 
 @pytest.mark.slow
 class TestFitValidator(ValidatorConformance):
-    @one_of(FitValidator(n_folds=3))
+    @one_of(
+        FitValidator(n_folds=3),
+        BehaviourValidator(n_rows=5),
+        StalenessValidator(n_ages=3, step=timedelta(hours=10), window=timedelta(hours=40)),
+    )
     def validator(self, request: pytest.FixtureRequest) -> Validator:
         return request.param
 

@@ -39,7 +39,7 @@ _ACTIONS: Final = {
 @final
 @dataclass(frozen=True, kw_only=True)
 class BehaviourValidator(Validator):
-    """Ask what the schema accepts and no row has held: does the model answer sensibly?
+    """Ask what the schema accepts and no row has held, and look at the answers.
 
     Ordinary rows are taken, and one column at a time is set to an extreme of its range or of
     its type, to a missing value, to text that was never seen; then all columns at once. Only
