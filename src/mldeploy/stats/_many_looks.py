@@ -54,7 +54,7 @@ def looks_confidence(n_looks: int, confidence: float = 0.95) -> float:
     Examples
     --------
     >>> looks_confidence(1), round(looks_confidence(2), 4), round(looks_confidence(5), 4)
-    (0.95, 0.9857, 0.9991)
+    (0.95, 0.9856, 0.9991)
     """
     check_confidence(confidence)
     if n_looks < 1:
