@@ -76,7 +76,9 @@ def test_a_fault_at_any_call_damages_nothing(
     some = [
         k for k, (call, facts) in enumerate(disk.log) if "CREATE" not in str(facts) or k % 9 == 0
     ]
-    assert len(some) > 30
+    # What raises is tried at every other call, and the other error at those between.
+    some = some if fault == "killed" else some[fault == "full" :: 2]
+    assert len(some) > 15
     for k in some:
         root = shutil.copytree(start, memory_path / f"run {k}")
 
