@@ -169,7 +169,6 @@ def is_whole(folder: Path, target: str) -> bool:
     ("name", "longest"),
     [
         ("out.parquet", 0.15),
-        pytest.param("out.csv", 0.15, marks=pytest.mark.slow),
         pytest.param("sql", 0.5, marks=pytest.mark.slow),
     ],
 )
