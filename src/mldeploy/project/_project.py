@@ -92,10 +92,10 @@ class Project:
     >>> import pandas as pd
     >>> from sklearn.linear_model import LogisticRegression
     >>> from mldeploy.problem import Criterion, Problem
-    >>> problem = Problem(name="demo", statement="Is x above a half?", target="y", positive=1,
-    ...                   criteria=[Criterion("accuracy", at_least=0.9)])
+    >>> problem = Problem(name="demo", statement="Is y likely?", target="y", positive=1,
+    ...                   criteria=[Criterion("accuracy", at_least=0.65)])
     >>> frame = pd.DataFrame({"x": [i / 1000 for i in range(1000)]})
-    >>> frame["y"] = (frame["x"] > 0.5).astype(int)
+    >>> frame["y"] = (frame["x"] > frame.index * 37 % 100 / 100).astype(int)
     >>> with tempfile.TemporaryDirectory() as folder, Project(problem, store=folder) as project:
     ...     model = project.train(LogisticRegression(C=100), project.data(frame[::2]))
     ...     report = project.validate(model, project.data(frame[1::2]))

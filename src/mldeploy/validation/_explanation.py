@@ -45,6 +45,8 @@ class ExplanationValidator(Validator):
         Columns, or groups of them, that get a finding each.
     max_curves : int
         Columns whose partial dependence is kept.
+    max_columns : int
+        Columns that are dealt out one group after the other; of more it says so, and stops.
     max_rows : int
         Rows that are asked about.
     random_state : int
@@ -64,13 +66,14 @@ class ExplanationValidator(Validator):
     alike: float = 0.7
     max_named: int = 10
     max_curves: int = 3
+    max_columns: int = 500
     max_rows: int = 5_000
     random_state: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.alike <= 1:
             raise ValueError(f"{self.alike=}: Cramér's V lies in (0, 1]")
-        if self.max_named < 1 or self.max_curves < 0 or self.max_rows < 50:
+        if self.max_named < 1 or self.max_curves < 0 or self.max_rows < 50 or self.max_columns < 1:
             raise ValueError(
                 f"{self.max_named=}, {self.max_curves=}, {self.max_rows=}: name a column or more, "
                 "on 50 rows or more"
@@ -85,6 +88,12 @@ class ExplanationValidator(Validator):
         asked = Shuffled.of(model, dataset, rng)
         scored = model.signature.probabilistic and asked.rows.y_score is not None
         metric = quality_metric(problem, scored=scored)
+        n_columns = len(model.signature.features)
+        if n_columns > self.max_columns:
+            yield self._unknown(
+                metric, f"{n_columns:,} columns are over the {self.max_columns:,} of max_columns"
+            )
+            return
         groups = alike_columns(asked.X, at_least=self.alike)
         try:
             found = self._importances(metric, asked, groups)
