@@ -71,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "_commands:verify", "check that everything is what was written")
     one.add_argument("--head", type=Path, help="a head of the ledger that was kept elsewhere")
 
+    one = _command(commands, "_scorecard:scorecard", "score how ready a version is to serve")
+    one.add_argument("version", help="NAME (its champion, or newest), NAME:NUMBER or NAME@ALIAS")
+    one.add_argument(
+        "--at-least", type=float, default=0.0, help="fail with 1 if the score is less (0)"
+    )
+    _report_options(one)
+
     one = _command(commands, "_predict:predict", "answer the rows of a table of any size")
     predict_options(one)
 

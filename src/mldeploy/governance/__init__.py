@@ -1,6 +1,26 @@
-"""Who may say yes, and what the record says: approvals, waivers, model cards."""
+"""Who may say yes, and what the record says: approvals, waivers, model cards, scorecards."""
 
 from mldeploy.governance._card import CardSection, ModelCard, model_card
+from mldeploy.governance._declarations import Declaration, Declarations
 from mldeploy.governance._desk import ApprovalDesk
+from mldeploy.governance._kept_reports import ASSESSED, MONITORED, keep_report, kept_reports
+from mldeploy.governance._score_tests import TESTS, ScoreTest
+from mldeploy.governance._scorecard import Scorecard, ScoreItem, scorecard
 
-__all__ = ["ApprovalDesk", "CardSection", "ModelCard", "model_card"]
+__all__ = [
+    "ASSESSED",
+    "ApprovalDesk",
+    "CardSection",
+    "Declaration",
+    "Declarations",
+    "MONITORED",
+    "ModelCard",
+    "ScoreItem",
+    "ScoreTest",
+    "Scorecard",
+    "TESTS",
+    "keep_report",
+    "kept_reports",
+    "model_card",
+    "scorecard",
+]

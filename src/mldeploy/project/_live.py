@@ -26,6 +26,7 @@ from mldeploy.deployment import (
 from mldeploy.errors import PromotionError
 from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
+from mldeploy.governance import MONITORED, keep_report
 from mldeploy.monitoring import Monitor, Reference, Window
 from mldeploy.project._watch import Watch
 from mldeploy.registry import CHAMPION, ModelVersion, Registry
@@ -220,6 +221,7 @@ class Live:
         self._watch = replace(self._watch.of_version(self.version.label, reference), tally=tally)
         report = monitor.check(window, self._watch.reference_now(), clock=self._clock)
         self._watch = self._watch.after(window, report)
+        keep_report(self._store, MONITORED, report, subject=self.version.label, by=self._by)
         if report.alarms:
             with self._store.write() as tx:
                 tx.record(

@@ -26,7 +26,16 @@ from mldeploy.deployment import (
 )
 from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
-from mldeploy.governance import ApprovalDesk, ModelCard, model_card
+from mldeploy.governance import (
+    ASSESSED,
+    ApprovalDesk,
+    Declarations,
+    ModelCard,
+    Scorecard,
+    keep_report,
+    model_card,
+    scorecard,
+)
 from mldeploy.model import Bundle, Compiler, Model
 from mldeploy.monitoring import Monitor, default_monitors
 from mldeploy.problem import Problem
@@ -36,6 +45,7 @@ from mldeploy.project._live import Live, must_be_approved
 from mldeploy.project._overview import deployments_of, overview_html
 from mldeploy.project._pipeline import PipelineRun
 from mldeploy.project._reference import ReferenceKeeper
+from mldeploy.project._releases import Releases, newest, opened
 from mldeploy.project._run import WholeWay
 from mldeploy.project._stated import state_problem
 from mldeploy.project._steps import StepRecord, StepRunner, read_steps
@@ -131,6 +141,7 @@ class Project:
         self.catalogue = Catalogue(self.store)
         self.runs = Runs(self.store, actor=self.by)
         self.desk = ApprovalDesk(self.registry, clock=clock)
+        self.declarations = Declarations(self.store, problem.name, clock=clock)
         self.assessor = assessor or default_assessors(problem, clock=clock)
         self.trainer = trainer or (lambda estimator: EstimatorTrainer(estimator=estimator))
         self.validator = validator or default_validators(problem)
@@ -144,7 +155,7 @@ class Project:
         self._judged = Judged(
             evaluations=self.registry.evaluations, problem=problem, by=self.by, clock=clock
         )
-        self._releases: dict[str, Release] = {}
+        self._releases = Releases(self.registry, trusted)
 
     # --- from data to a version -----------------------------------------------------------
 
@@ -179,6 +190,7 @@ class Project:
         """
         dataset = self.data(source, name=name)
         report = self.assessor.assess(dataset, self.problem, clock=self.clock)
+        keep_report(self.store, ASSESSED, report, subject=self.problem.name, by=self.by)
         split = self._split or default_split(dataset)
         return AssessedData(dataset=dataset, report=report, split=split)
 
@@ -219,16 +231,8 @@ class Project:
     ) -> RunComparison:
         """Score estimators on the same folds, and say who cannot be told apart from the best.
 
-        Parameters
-        ----------
-        estimators : mapping of str to scikit-learn estimator
-            Unfitted, by name.
-        data : AssessedData or Dataset
-            Of assessed data the rows to learn from; of a dataset all rows.
-        scoring : str
-            A scorer of scikit-learn, such as ``"roc_auc"``.
-        n_folds : int, default=5
-            Number of folds, cut by time, unit or at random as the roles say.
+        `scoring` is a scorer of scikit-learn; rows are cut by time, unit or at random as the
+        roles say. Each estimator becomes a run; see `mldeploy.training.score_on_folds`.
         """
         dataset = data.train if isinstance(data, AssessedData) else data
         return compare_estimators(
@@ -331,9 +335,19 @@ class Project:
 
     def card(self, version: ModelVersion) -> ModelCard:
         """Return the model card, made from the record alone."""
-        with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
-            bundle = self.registry.open_bundle(version, target=Path(folder) / "bundle")
+        with opened(self.registry, version) as bundle:
             return model_card(self.registry, version, bundle, at=self.clock())
+
+    def scorecard(self, version: ModelVersion | None = None) -> Scorecard:
+        """Return the ML Test Score of a version: the champion, or the newest, by default.
+
+        What the store cannot know can be declared with `declarations.declare`.
+        """
+        scored = version or newest(self.registry, self.problem.name, CHAMPION)
+        with opened(self.registry, scored) as bundle:
+            return scorecard(
+                self.store, self.registry, scored, bundle, self.declarations, at=self.clock()
+            )
 
     # --- service --------------------------------------------------------------------------
 
@@ -379,16 +393,7 @@ class Project:
         UntrustedTypesError
             If the model holds types that this project does not trust.
         """
-        if version.digest not in self._releases:
-            with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
-                bundle = self.registry.open_bundle(version, target=Path(folder) / "bundle")
-                release = Release(
-                    model=bundle.load_model(trusted=self._trusted),
-                    version=version.label,
-                    compiled=bundle.load_compiled(),
-                )
-            self._releases[version.digest] = release
-        return self._releases[version.digest]
+        return self._releases(version)
 
     def monitor(
         self,
@@ -470,7 +475,9 @@ class Project:
             clock=self.clock,
         )
         trainer = estimator if isinstance(estimator, Trainer) else self.trainer(estimator)
-        return way.go(runner, dataset, trainer)
+        done = way.go(runner, dataset, trainer)
+        keep_report(self.store, ASSESSED, done.data.report, subject=self.problem.name, by=self.by)
+        return done
 
     def steps(self, run: str | None = None) -> tuple[StepRecord, ...]:
         """Return the recorded steps of one run, or of all."""
