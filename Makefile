@@ -21,7 +21,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help example test test-fast coverage lint style types contract dependencies spelling docs check \
+.PHONY: help example installed test test-fast coverage lint style types contract dependencies spelling docs check \
 	bench simulate lock changelog clean
 
 help:
@@ -76,10 +76,13 @@ $(VENV)/.tables: tests/tools/get_tables.sh $(VENV)/.pip
 example: $(VENV)/.example
 	$(BIN)/python examples/late_arrivals.py $(ARGS)
 
-# Two processes that leave each other a core: OpenMP's threads would wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+# A process for each core, with one thread: OpenMP's threads would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 \
+	--dist loadscope
 
-test: $(VENV)/.dev .venv-clients/.done .venv-engines/.done $(VENV)/.tools $(VENV)/.tables
+installed: $(VENV)/.dev .venv-clients/.done .venv-engines/.done $(VENV)/.tools $(VENV)/.tables
+
+test: installed
 	$(PYTEST) $(ARGS)
 
 # Apart from `check`: watching every branch makes the tests a quarter slower.
