@@ -123,3 +123,22 @@ def test_a_card_is_not_made_from_the_bundle_of_another_version(
 
     with pytest.raises(IntegrityError, match="its problem is not that of late-arrivals:1"):
         model_card(registry, version, other, at=clock())
+
+
+def test_two_cards_differ_in_the_lines_that_changed(
+    registry: Registry, register: Register, clock: Any
+) -> None:
+    first = model_card(registry, *register(), at=clock())
+    failed = Finding(check="SliceValidator", name="f1", verdict="FAIL", summary="Low for OO.")
+    second = model_card(registry, *register(failed), at=clock())
+
+    told = second.diff(first)
+    changed = {(section, line): (was, now) for section, line, was, now in told.rows}
+
+    assert second.diff(second).rows == ()
+    assert changed["", "Validation"] == (str(first.verdict), str(second.verdict))
+    assert changed["Known limits", "f1"][0] == ""
+    assert "Low for OO." in changed["Known limits", "f1"][1]
+    assert ("What it is for", "Owner") not in changed
+    assert told.title in told.to_html()
+    assert "| Was | Is |" in told.to_markdown()

@@ -364,3 +364,24 @@ def test_what_a_notebook_shows_is_escaped(project: Project) -> None:
             html = thing._repr_html_()
             assert "<script" not in html
             assert np.isin("demo", [html]) or len(html) > 50
+
+
+def test_a_bundle_carries_its_card_for_the_servers_page(tmp_path: Path) -> None:
+    problem = Problem(
+        name="carded",
+        statement="Is x above a half?",
+        target="y",
+        positive=1,
+        criteria=[Criterion("accuracy", at_least=0.9)],
+    )
+    frame = pd.DataFrame({"x": [i / 1000 for i in range(1000)]})
+    frame["y"] = (frame["x"] > 0.5).astype(int)
+    with Project(problem, store=tmp_path / "carded") as project:
+        model = project.train(LogisticRegression(C=100), project.data(frame[::2]))
+        report = project.validate(model, project.data(frame[1::2]))
+        version = project.register(model, report)
+        card = project.registry.open_bundle(version, target=tmp_path / "bundle").card
+
+    assert card is not None
+    for said in ("Is x above a half?", "accuracy", "What was not done", str(report.verdict)):
+        assert said in card

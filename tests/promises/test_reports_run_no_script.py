@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from mldeploy.data import Dataset, RandomSplit
+from mldeploy.data import Dataset, DriftReport, RandomSplit
 from mldeploy.deployment import Canary
 from mldeploy.evidence import (
     Finding,
@@ -35,8 +35,10 @@ from mldeploy.evidence import (
     html_table,
     verdict_tag,
 )
+from mldeploy.governance import ModelCard
 from mldeploy.problem import Criterion, Problem, Slice
 from mldeploy.project import Project
+from mldeploy.tracking import Folds, RunComparison, Trial
 from mldeploy.training import EstimatorTrainer
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -90,8 +92,13 @@ PAYLOADS = [
 PAYLOADS = list(dict.fromkeys(PAYLOADS))
 ALL = " ".join(PAYLOADS)
 TARGET, CATEGORY = PAYLOADS[0], PAYLOADS[11]
+ALSO = PAYLOADS[20]
 NUMBERS = [p for p in PAYLOADS if p not in {TARGET, CATEGORY}]
 
+WHOLE_PAGES = (
+    *("a page", "card whole", "scorecard whole", "run table whole", "data report whole"),
+    "drift report whole",
+)
 _FORBIDDEN = {
     *("script", "iframe", "object", "embed", "link", "base", "form", "input", "button"),
     *("img", "video", "audio", "body", "marquee", "math", "noscript", "animate"),
@@ -234,11 +241,29 @@ def made_by_a_project(root: Path) -> Iterator[tuple[str, Any]]:
             "runs": project.runs, "live": live, "deployment": live.deployment,
             "status": live.status(), "decision": live.decide(at=NOW), "answers": answers,
             "answer": answers[0], "window": window,
+            "scorecard": project.scorecard(version), "run table": project.runs(),
+            "data report": run.data.describe(), "comparison": compared(project),
+            "drift report": DriftReport.of(hostile_frame(), hostile_frame(300).drop(columns=ALSO)),
+            "card diff": project.card(version).diff(_renamed(project.card(version))),
             "coverage": project.labels.coverage(logged), "delays": project.labels.delays(logged),
         }.items()  # fmt: skip
         yield from ((f"record {i}", record) for i, record in enumerate(project.runs.all()))
         yield "promotions", _Shown(html_table([ALL], [[p] for p in project.history()]))
         live.stop()
+
+
+def compared(project: Project) -> RunComparison:
+    folds = Folds.of("data", [([0], [1]), ([1], [0])])
+    trials = [Trial(parameters={p: p for p in PAYLOADS}, scores={ALL: (i, i + 1)}) for i in (1, 2)]
+    with project.runs.start(ALL, parameters={ALL: ALL}) as search:
+        project.runs.record(ALL, trials, folds=folds, parent=search.id)
+    return project.runs.compare(ALL)
+
+
+def _renamed(card: ModelCard) -> ModelCard:
+    first, *others = card.sections
+    changed = first.model_copy(update={"text": ALL, "rows": ((ALL, ALL),)})
+    return card.model_copy(update={"title": ALL, "sections": (changed, *others)})
 
 
 class _Shown:
@@ -275,7 +300,8 @@ def test_there_are_enough_payloads_and_things_to_show(exhibits: dict[str, str]) 
 def test_nothing_that_is_shown_can_run_load_or_leave(exhibits: dict[str, str]) -> None:
     bad = {name: found for name, html in exhibits.items() if (found := read(html).bad)}
 
-    assert bad == {"a page": ["<body>"], "card whole": ["<body>"]}  # their own
+    own = {name: ["<body>"] for name in WHOLE_PAGES}
+    assert bad == own
 
 
 def test_the_texts_are_shown_as_they_are(exhibits: dict[str, str]) -> None:

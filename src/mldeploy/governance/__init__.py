@@ -1,6 +1,6 @@
 """Who may say yes, and what the record says: approvals, waivers, model cards, scorecards."""
 
-from mldeploy.governance._card import CardSection, ModelCard, model_card
+from mldeploy.governance._card import CardSection, ModelCard, draft_card, model_card
 from mldeploy.governance._declarations import Declaration, Declarations
 from mldeploy.governance._desk import ApprovalDesk
 from mldeploy.governance._kept_reports import ASSESSED, MONITORED, keep_report, kept_reports
@@ -19,6 +19,7 @@ __all__ = [
     "ScoreTest",
     "Scorecard",
     "TESTS",
+    "draft_card",
     "keep_report",
     "kept_reports",
     "model_card",

@@ -21,16 +21,30 @@ from mldeploy.evidence import (
     markdown_escape,
     markdown_table,
 )
-from mldeploy.model import Bundle
+from mldeploy.model import Bundle, Model, Provenance
+from mldeploy.problem import Problem
 from mldeploy.registry import ModelVersion, Promotion, Registry
 
 _EXPECTED = {
     "CriteriaValidator": "the criteria on held-out rows",
     "BaselineValidator": "a comparison with baselines and the champion",
     "SliceValidator": "a search for slices on which it is worse",
-    "FitValidator": "over- and underfitting, by rivals",
+    "FairnessValidator": "a comparison of groups of people",
+    "CalibrationValidator": "whether its probabilities can be believed",
+    "UncertaintyValidator": "sets of answers that keep a promise",
     "AutonomyValidator": "where the model may decide by itself",
+    "RobustnessValidator": "noise, missing values, unseen categories and other units",
+    "ExplanationValidator": "which columns matter, and how",
+    "StabilityValidator": "other seeds, and columns left out",
+    "FitValidator": "over- and underfitting, by rivals",
+    "StalenessValidator": "how it ages",
+    "LeakageValidator": "leaks in the fitted model",
+    "RehearsalValidator": "a rehearsal of serving and going back",
 }
+
+
+_ABOUT = {"What was found": (1, 2), "Known limits": (1, 2)}
+"""Which cells of a row say what it is about, where it is not the first."""
 
 
 @final
@@ -41,6 +55,23 @@ class CardSection(Record):
     text: str = ""
     headers: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+
+    def to_markdown(self) -> str:
+        """Return the part as Markdown; names and values cannot break out of it."""
+        parts = [f"## {markdown_escape(self.title)}"]
+        if self.text:
+            parts.append(markdown_escape(self.text))
+        if self.rows:
+            parts.append(markdown_table([markdown_escape(h) for h in self.headers], self.rows))
+        return "\n\n".join(parts)
+
+    def to_html(self) -> str:
+        """Return the part as HTML without style; names and values are escaped."""
+        table = html_table(self.headers, self.rows) if self.rows else ""
+        return f"<h2>{escape(self.title)}</h2><p>{escape(self.text)}</p>{table}"
+
+    def _repr_html_(self) -> str:
+        return html_fragment(self.to_html())
 
 
 @final
@@ -64,14 +95,34 @@ class ModelCard(Record):
     def to_markdown(self) -> str:
         """Return the card as Markdown; names and values cannot break out of it."""
         parts = [f"# {markdown_escape(self.title)}", f"**Validation: {self.verdict}**"]
-        for section in self.sections:
-            parts.append(f"## {markdown_escape(section.title)}")
-            if section.text:
-                parts.append(markdown_escape(section.text))
-            if section.rows:
-                headers = [markdown_escape(header) for header in section.headers]
-                parts.append(markdown_table(headers, section.rows))
+        parts += [section.to_markdown() for section in self.sections]
         return "\n\n".join(parts) + "\n"
+
+    def diff(self, older: ModelCard) -> CardSection:
+        """Return what differs from an older card, line by line.
+
+        Parameters
+        ----------
+        older : ModelCard
+            The card that is compared with.
+
+        Returns
+        -------
+        CardSection
+            Section, line, what it was and what it is; without rows if nothing differs.
+        """
+        was, now = _lines(older), _lines(self)
+        rows = [
+            (section, line, was.get((section, line), ""), now.get((section, line), ""))
+            for section, line in dict.fromkeys([*was, *now])
+            if was.get((section, line)) != now.get((section, line))
+        ]
+        return CardSection(
+            title=f"{older.title} → {self.title}",
+            text=f"{len(rows)} lines differ." if rows else "Nothing differs.",
+            headers=("Section", "Line", "Was", "Is"),
+            rows=tuple(rows),
+        )
 
     def to_html(self) -> str:
         """Return the card as a self-contained page that runs no script."""
@@ -79,10 +130,7 @@ class ModelCard(Record):
 
     def _body(self) -> str:
         parts = [f"<h1>{escape(self.title)}</h1><p>Validation: <b>{self.verdict}</b></p>"]
-        for section in self.sections:
-            parts.append(f"<h2>{escape(section.title)}</h2><p>{escape(section.text)}</p>")
-            if section.rows:
-                parts.append(html_table(section.headers, section.rows))
+        parts += [section.to_html() for section in self.sections]
         return "".join(parts)
 
     def _repr_html_(self) -> str:
@@ -122,9 +170,9 @@ def model_card(
         title=version.label,
         verdict=evidence.verdict,
         sections=(
-            _intended_use(bundle),
-            _what_must_hold(bundle),
-            _how_it_was_made(bundle),
+            _intended_use(bundle.problem),
+            _what_must_hold(bundle.problem),
+            _how_it_was_made(bundle.provenance, _compiled(bundle.compiled_report)),
             _what_was_found(evidence),
             _what_does_not_hold(evidence),
             _what_was_not_done(evidence),
@@ -134,8 +182,43 @@ def model_card(
     )
 
 
-def _intended_use(bundle: Bundle) -> CardSection:
-    problem = bundle.problem
+def draft_card(model: Model, report: Report) -> ModelCard:
+    """Return the card that goes into a bundle, before there is a version that anybody signed.
+
+    Parameters
+    ----------
+    model : Model
+        What the bundle will serve.
+    report : Report
+        Its validation.
+
+    Raises
+    ------
+    IntegrityError
+        If the report is about another model.
+    """
+    found = report.about.get("model")
+    if found != model.digest:
+        raise IntegrityError(
+            "a report about another model", expected=model.digest, found=str(found)
+        )
+    signed = "Who approved it, and where it served, is in the registry, not in the bundle."
+    return ModelCard(
+        title=model.problem.name,
+        verdict=report.verdict,
+        sections=(
+            _intended_use(model.problem),
+            _what_must_hold(model.problem),
+            _how_it_was_made(model.provenance, "See compiled_report.json in the bundle."),
+            _what_was_found(report),
+            _what_does_not_hold(report),
+            _what_was_not_done(report),
+            CardSection(title="Who signed", text=signed),
+        ),
+    )
+
+
+def _intended_use(problem: Problem) -> CardSection:
     facts = {
         "Decision": problem.decision or "not stated",
         "Owner": problem.owner or "not stated",
@@ -147,18 +230,15 @@ def _intended_use(bundle: Bundle) -> CardSection:
     return _facts("What it is for", problem.statement, facts)
 
 
-def _what_must_hold(bundle: Bundle) -> CardSection:
+def _what_must_hold(problem: Problem) -> CardSection:
     return CardSection(
         title="What must hold",
         headers=("Criterion", "Confidence", "If it does not hold"),
-        rows=tuple(
-            (str(c), f"{c.confidence:.0%}", str(c.severity)) for c in bundle.problem.criteria
-        ),
+        rows=tuple((str(c), f"{c.confidence:.0%}", str(c.severity)) for c in problem.criteria),
     )
 
 
-def _how_it_was_made(bundle: Bundle) -> CardSection:
-    made = bundle.provenance
+def _how_it_was_made(made: Provenance, compiled: str) -> CardSection:
     code = made.code.commit or "not in version control"
     facts = {
         "Estimator": made.estimator,
@@ -169,7 +249,7 @@ def _how_it_was_made(bundle: Bundle) -> CardSection:
         "Code": f"{code}{' with uncommitted changes' if made.code.dirty else ''}",
         "Seed": "none" if made.seed is None else str(made.seed),
         "Python": f"{made.python} on {made.platform}",
-        "Compiled": _compiled(bundle.compiled_report),
+        "Compiled": compiled,
     }
     return _facts("How it was made", "", facts)
 
@@ -254,6 +334,23 @@ def _where_it_served(moves: Sequence[Promotion], version: ModelVersion) -> CardS
         headers=("When", "What", "Who"),
         rows=rows,
     )
+
+
+def _lines(card: ModelCard) -> dict[tuple[str, str], str]:
+    """Return each line of a card by section and by what it is about."""
+    found = {("", "Validation"): str(card.verdict)}
+    for section in card.sections:
+        if section.text:
+            found[section.title, ""] = section.text
+        about = _ABOUT.get(section.title, (0,))
+        for row in section.rows:
+            name = " · ".join(row[i] for i in about if row[i])
+            while (section.title, name) in found:
+                name += " (again)"
+            found[section.title, name] = " | ".join(
+                cell for i, cell in enumerate(row) if i not in about
+            )
+    return found
 
 
 def _facts(title: str, text: str, facts: dict[str, str]) -> CardSection:

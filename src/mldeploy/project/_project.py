@@ -32,6 +32,7 @@ from mldeploy.governance import (
     Declarations,
     ModelCard,
     Scorecard,
+    draft_card,
     keep_report,
     model_card,
     scorecard,
@@ -292,6 +293,7 @@ class Project:
                 Path(folder) / "bundle",
                 routed,
                 report=report,
+                card=draft_card(routed, report).to_markdown(),
                 golden=self._references.rows(report),
                 compilers=self._compilers,
             )
