@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -142,3 +143,37 @@ def test_two_cards_differ_in_the_lines_that_changed(
     assert ("What it is for", "Owner") not in changed
     assert told.title in told.to_html()
     assert "| Was | Is |" in told.to_markdown()
+
+
+def test_machines_read_the_metadata_of_the_hub(
+    registry: Registry, register: Register, clock: Any
+) -> None:
+    """What follows each name is JSON, which is YAML: no text can end it."""
+    found = Finding(check="C", name="roc_auc", verdict="PASS", summary="s", estimate=0.8)
+    version, bundle = register(found)
+
+    shown = model_card(registry, version, bundle, at=clock()).to_hugging_face()
+
+    _, head, body = shown.split("---\n", 2)
+    fields = {k: json.loads(v) for k, v in (line.split(": ", 1) for line in head.splitlines())}
+    assert fields["pipeline_tag"] == "tabular-classification"
+    assert fields["library_name"] == "sklearn"
+    (entry,) = fields["model-index"]
+    assert entry["name"] == "late-arrivals"
+    assert {"type": "roc_auc", "value": 0.8, "name": "roc_auc"} in entry["results"][0]["metrics"]
+    assert body.lstrip().startswith("# ")
+
+
+def test_the_hubs_own_reader_accepts_the_card(
+    registry: Registry, register: Register, clock: Any
+) -> None:
+    """Offline: its classes parse and check the metadata; nothing is asked of the Hub."""
+    hub = pytest.importorskip("huggingface_hub")
+    found = Finding(check="C", name="roc_auc", verdict="PASS", summary="s", estimate=0.8)
+    version, bundle = register(found)
+
+    card = hub.ModelCard(model_card(registry, version, bundle, at=clock()).to_hugging_face())
+
+    assert card.data.model_name == "late-arrivals"
+    assert 0.8 in [result.metric_value for result in card.data.eval_results]
+    assert card.data.pipeline_tag == "tabular-classification"

@@ -21,6 +21,7 @@ from mldeploy.evidence import (
     markdown_escape,
     markdown_table,
 )
+from mldeploy.governance._hugging_face import CardFacts
 from mldeploy.model import Bundle, Model, Provenance
 from mldeploy.problem import Problem
 from mldeploy.registry import ModelVersion, Promotion, Registry
@@ -86,17 +87,25 @@ class ModelCard(Record):
         What its validation comes to, waivers counted.
     sections : tuple of CardSection
         What it is for, what was found, what was not done, who signed.
+    facts : CardFacts, optional
+        What machines read of it.
     """
 
     title: str
     verdict: Verdict
     sections: tuple[CardSection, ...]
+    facts: CardFacts | None = None
 
     def to_markdown(self) -> str:
         """Return the card as Markdown; names and values cannot break out of it."""
         parts = [f"# {markdown_escape(self.title)}", f"**Validation: {self.verdict}**"]
         parts += [section.to_markdown() for section in self.sections]
         return "\n\n".join(parts) + "\n"
+
+    def to_hugging_face(self) -> str:
+        """Return the card as a README of the Hugging Face Hub: metadata, then the Markdown."""
+        head = "" if self.facts is None else f"{self.facts.front_matter()}\n\n"
+        return head + self.to_markdown()
 
     def diff(self, older: ModelCard) -> CardSection:
         """Return what differs from an older card, line by line.
@@ -169,6 +178,7 @@ def model_card(
     return ModelCard(
         title=version.label,
         verdict=evidence.verdict,
+        facts=CardFacts.of(bundle.problem, bundle.provenance, evidence),
         sections=(
             _intended_use(bundle.problem),
             _what_must_hold(bundle.problem),
@@ -206,6 +216,7 @@ def draft_card(model: Model, report: Report) -> ModelCard:
     return ModelCard(
         title=model.problem.name,
         verdict=report.verdict,
+        facts=CardFacts.of(model.problem, model.provenance, report),
         sections=(
             _intended_use(model.problem),
             _what_must_hold(model.problem),
