@@ -14,7 +14,6 @@ import polars as pl
 import pydantic
 
 from mldeploy._record import Record, canonical_json, sha256_hex
-from mldeploy.data import Profile
 from mldeploy.errors import IntegrityError, NotFoundError
 from mldeploy.evidence import Finding, Report
 from mldeploy.model._compiled_files import FILES as COMPILED_FILES
@@ -43,7 +42,7 @@ from mldeploy.model.compiled._model import CompiledModel
 from mldeploy.problem import Conformal, Problem, Routing
 
 if TYPE_CHECKING:
-    from mldeploy.data import Dataset
+    from mldeploy.data import Dataset, Profile
     from mldeploy.model._model import Model
     from mldeploy.model.compiling._compiler import Compiler
 
@@ -187,7 +186,11 @@ class Bundle:
     @cached_property
     def reference(self) -> Profile | None:
         """Profile of the columns that the model was trained on."""
-        return self._record("reference.json", Profile) if self._has("reference.json") else None
+        if not self._has("reference.json"):
+            return None
+        from mldeploy.data import Profile  # noqa: PLC0415 - a server is ready without it
+
+        return self._record("reference.json", Profile)
 
     @cached_property
     def routing(self) -> Routing | None:

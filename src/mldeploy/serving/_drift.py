@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 import polars as pl
 import pydantic
 
 from mldeploy._record import Clock, Record, sha256_hex, utc_now
-from mldeploy.data import Profile
 from mldeploy.errors import InvalidDataError
 from mldeploy.model import Signature
 from mldeploy.serving._drift_bins import Counts, WatchedColumn, watched_columns
 from mldeploy.serving._drift_figures import DriftFigure, figures_of
+
+if TYPE_CHECKING:
+    from mldeploy.data import Profile
 
 _HOUR: Final = timedelta(hours=1)
 _FIVE_MINUTES: Final = timedelta(minutes=5)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mldeploy.data import ColumnProfile, Profile
 from mldeploy.model import Signature
 from mldeploy.problem import Task
 from mldeploy.serving._batch import logged_name
 from mldeploy.stats import kept_levels, quantile_edges
+
+if TYPE_CHECKING:
+    from mldeploy.data import ColumnProfile, Profile
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 Against: TypeAlias = Literal["training", "before"]
