@@ -79,13 +79,9 @@ class Rates:
     @classmethod
     def of(cls, name: str, rows: ScoredRows) -> Rates:
         """Read a rate off scored rows."""
-        if name == "false_positive_rate":
-            negative = (rows.y_true == 0).astype(float)
-            above, below = negative * (rows.y_pred == 1), negative
-        else:
-            per_row = find_metric(name).per_row
-            assert per_row is not None, "each of these rates is a ratio of sums"
-            above, below = (np.asarray(a, float) for a in per_row(rows.y_true, rows.y_pred))
+        metric = find_metric(name)
+        assert metric.per_row is not None, "each of these rates is a ratio of sums"
+        above, below = (np.asarray(a, float) for a in metric.per_row(rows.y_true, rows.y_pred))
         weight = 1.0 if rows.weight is None else rows.weight
         units = None if rows.unit is None else pd.factorize(rows.unit, use_na_sentinel=False)[0]
         return cls(
@@ -94,7 +90,7 @@ class Rates:
             below=below * weight,
             units=units,
             is_plain=rows.weight is None and units is None,
-            is_share=find_metric(name).is_share if name != "false_positive_rate" else True,
+            is_share=metric.is_share,
         )
 
     def group(self, rows: Array) -> Group:
