@@ -327,7 +327,7 @@ def test_a_column_that_is_called_a_script_goes_the_whole_way(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_ten_thousand_columns_go_the_whole_way(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=(600, 10_000))

@@ -342,9 +342,12 @@ class Dataset:
         require_rows(table, "the selection")
         return replace(self, table=table, source=None)
 
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.table.columns)
+
     def _require(self, names: Sequence[str]) -> None:
-        known = set(self.table.columns)
-        if absent := [n for n in names if n not in known]:
+        if absent := [n for n in names if n not in self._known]:
             raise InvalidDataError(
                 f"there is no column {', '.join(map(repr, absent))}; the columns are "
                 f"{', '.join(map(repr, self.columns[:20]))}"

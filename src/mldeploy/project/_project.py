@@ -286,7 +286,7 @@ class Project:
             If the report is about another model or problem, was not made by `validate`, was
             changed since, or a later validation of the model failed.
         """
-        self._judged.must_be_evidence(report)
+        self._judged.must_be_evidence(report, model)
         routed = replace(model, routing=routing_from(report), conformal=conformal_from(report))
         with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
             bundle = Bundle.write(

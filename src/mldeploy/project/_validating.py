@@ -84,9 +84,12 @@ class Judged:
                 return report
         raise RuntimeError(f"others looked at these rows {_MOST_TRIES} times meanwhile; try again")
 
-    def must_be_evidence(self, report: Report) -> None:
-        """Refuse a report that was not made here, was changed, or was overtaken by a failure."""
-        if complaint := self.evaluations.complaint(report):
+    def must_be_evidence(self, report: Report, model: Model) -> None:
+        """Refuse a report about another model, not made here, changed, or overtaken by a failure."""
+        complaint = self.evaluations.complaint(
+            report, model=model.digest, problem=self.problem.digest
+        )
+        if complaint is not None:
             raise PromotionError(f"nothing can be registered with this report: {complaint}")
 
     def _report(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mldeploy._record import Record, digest_of
 from mldeploy.errors import IntegrityError
 from mldeploy.evidence import Report, Verdict
+from mldeploy.registry._rules import evidence_complaint
 from mldeploy.registry._uploads import keep_report
 from mldeploy.store import Event, Store, tables
 
@@ -217,8 +218,14 @@ class Evaluations:
             )
         return True
 
-    def complaint(self, report: Report) -> str | None:
-        """Say what keeps a report from being one that was made here; None if nothing does."""
+    def complaint(self, report: Report, *, model: str, problem: str) -> str | None:
+        """Say what keeps a report from being evidence about a model; None if nothing does.
+
+        It must be about this model and problem, by their digests, must have been made here, and
+        must not be overtaken by a later validation that failed.
+        """
+        if other := evidence_complaint(report, model=model, problem=problem):
+            return other
         bare = _bare(report).digest
         if not any(look.report == bare for look in self.looks(data=report.about.get("data"))):
             return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -70,8 +71,8 @@ def tried(
     after = probe.changed(X, rng=rng)
     if after is None:
         return _nothing("it does not apply to what the model reads")
-    differs = pd.DataFrame({str(n): ~_equal(X[n], after[n]) for n in X.columns})
-    rows = np.flatnonzero(differs.to_numpy().any(axis=1))
+    differs = _differing(X, after)
+    rows = np.flatnonzero(_any(differs.values(), len(X)))
     if not rows.size:
         return _nothing("it changed no row")
     if probe.expects in {Expects.NOT_LOWER, Expects.NOT_HIGHER} and not _has_order(model):
@@ -88,13 +89,13 @@ def tried(
         answers = _one_by_one(model, changed, accepted)
     old, _ = _answers(model, before, np.ones(len(rows), bool))
     failed, turned = _compared(probe.expects, old, answers, accepted, tolerance)
-    touched = [name for name in differs if differs[name].any()]
+    touched = list(differs)
     return Tried(
         rows=rows,
         failed=failed,
         n_refused=int((~accepted).sum()),
         turned=turned,
-        column=str(touched[0]) if len(touched) == 1 else None,
+        column=touched[0] if len(touched) == 1 else None,
         told=_TOLD[probe.expects],
         error=error,
     )
@@ -114,9 +115,27 @@ def _nothing(why: str) -> Tried:
     return Tried(rows=np.zeros(0, int), failed=np.zeros(0, bool), why_not=why)
 
 
-def _equal(before: pd.Series, after: pd.Series) -> pd.Series:
+def _differing(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Array]:
+    """Return for each column with another value which rows have one; missing equals missing."""
+    pairs = zip(before.items(), after.items(), strict=True)
+    masks = {str(name): _unlike(old, new) for (name, old), (_, new) in pairs}
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def _unlike(before: pd.Series, after: pd.Series) -> Array:
+    old, new = before.to_numpy(), after.to_numpy()
+    if old.dtype == new.dtype and old.dtype.kind in "biuf":
+        differs: Array = (old != new) & ~(np.isnan(old) & np.isnan(new))
+        return differs
     same = (before.astype(object) == after.astype(object)) & before.notna() & after.notna()
-    return same | (before.isna() & after.isna())
+    return ~(same | (before.isna() & after.isna())).to_numpy(bool)
+
+
+def _any(masks: Iterable[Array], n: int) -> Array:
+    found = np.zeros(n, bool)
+    for mask in masks:
+        found |= mask
+    return found
 
 
 def _has_order(model: Model) -> bool:

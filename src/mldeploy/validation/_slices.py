@@ -222,11 +222,9 @@ class SliceValidator(Validator):
         )
 
     def _cuts(self, dataset: Dataset, problem: Problem) -> list[Cut]:
-        names = tuple(
-            n
-            for n in dict.fromkeys([*problem.sensitive, *dataset.features])
-            if n in dataset.columns and n != problem.target
-        )
+        known = set(dataset.columns) - {problem.target}
+        wanted = dict.fromkeys([*problem.sensitive, *dataset.features])
+        names = tuple(name for name in wanted if name in known)
         return cuts_of(dataset, names, n_bins=self.n_bins, max_levels=self.max_levels)
 
     def _tested(
