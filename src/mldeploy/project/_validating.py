@@ -85,9 +85,9 @@ class Judged:
         raise RuntimeError(f"others looked at these rows {_MOST_TRIES} times meanwhile; try again")
 
     def must_be_evidence(self, report: Report, model: Model) -> None:
-        """Refuse a report about another model, not made here, changed, or overtaken by a failure."""
+        """Refuse a report that was not made here, is of another model, or was overtaken."""
         complaint = self.evaluations.complaint(
-            report, model=model.digest, problem=self.problem.digest
+            report, model=model.digest, problem=model.problem.digest
         )
         if complaint is not None:
             raise PromotionError(f"nothing can be registered with this report: {complaint}")

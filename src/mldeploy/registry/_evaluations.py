@@ -221,18 +221,17 @@ class Evaluations:
     def complaint(self, report: Report, *, model: str, problem: str) -> str | None:
         """Say what keeps a report from being evidence about a model; None if nothing does.
 
-        It must be about this model and problem, by their digests, must have been made here, and
-        must not be overtaken by a later validation that failed.
+        It must have been made here, about this model and problem by their digests, and must not
+        be overtaken by a later validation that failed.
         """
-        if other := evidence_complaint(report, model=model, problem=problem):
-            return other
         bare = _bare(report).digest
         if not any(look.report == bare for look in self.looks(data=report.about.get("data"))):
             return (
                 "it is not a report that a validation in this store has made, or it was changed "
                 "since; call project.validate, and register what it returns"
             )
-        return self.superseded(report)
+        other = evidence_complaint(report, model=model, problem=problem)
+        return other or self.superseded(report)
 
     def superseded(self, report: Report) -> str | None:
         """Say which later validation of the same model failed; None if none did."""
