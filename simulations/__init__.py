@@ -4,7 +4,7 @@
 """
 
 from simulations import assessors, comparisons, decisions, intervals, shifts, streams
-from simulations._bar import Bar, Outcome, run
+from simulations._bar import Bar, Outcome, run, run_all
 
 BARS: tuple[Bar, ...] = (
     *intervals.BARS,
@@ -15,4 +15,4 @@ BARS: tuple[Bar, ...] = (
     *assessors.BARS,
 )
 
-__all__ = ["BARS", "Bar", "Outcome", "run"]
+__all__ = ["BARS", "Bar", "Outcome", "run", "run_all"]

@@ -1,6 +1,6 @@
 """Run the simulations and write what they showed.
 
-``python -m simulations --repetitions 1000 --seconds 20 --only canary``
+``python -m simulations --repetitions 1000 --minutes 60 --only canary``
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tqdm import tqdm
-
-from simulations import BARS, Outcome, run
+from simulations import BARS, Outcome, run_all
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "simulations.md"
 WORDS = {True: "holds", False: "**does not hold**", None: "within chance"}
@@ -35,22 +33,21 @@ where a figure would have a chance below 1 in 10,000 if the promise held.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bars that are asked for; return 1 if one does not hold."""
     parser = argparse.ArgumentParser(prog="simulations", description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=1000, help="of each experiment")
-    parser.add_argument("--seconds", type=float, default=60.0, help="at most, for each")
-    parser.add_argument("--only", default="", help="update the lines that hold this")
+    parser.add_argument("--repetitions", type=int, default=1000, help="of each line at most")
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most, for all lines")
+    parser.add_argument("--only", default="", help="renew or add the lines that hold this")
     parser.add_argument("--output", type=Path, default=PAGE, help="page that is written")
     asked = parser.parse_args(arguments)
     bars = [bar for bar in BARS if asked.only in f"{bar.decision}: {bar.promise}"]
-    outcomes = [
-        run(bar, repetitions=asked.repetitions, seconds=asked.seconds)
-        for bar in tqdm(bars, desc="bars")
-    ]
-    rows = table(outcomes)
-    sys.stdout.write(rows)
-    if asked.only and asked.output.exists():
-        asked.output.write_text(updated(asked.output.read_text(), rows))
-    else:
-        asked.output.write_text(HEAD + rows + "\n" + foot(outcomes))
+    before = asked.output.read_text() if asked.only and asked.output.exists() else None
+
+    def write(outcomes: Sequence[Outcome]) -> None:
+        rows = table(outcomes)
+        page = HEAD + rows + "\n" + foot(outcomes) if before is None else updated(before, rows)
+        asked.output.write_text(page)
+
+    outcomes = run_all(bars, repetitions=asked.repetitions, minutes=asked.minutes, each=write)
+    sys.stdout.write(table(outcomes))
     return int(any(outcome.holds is False for outcome in outcomes))
 
 
@@ -65,9 +62,11 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def updated(page: str, rows: str) -> str:
-    """Return a page whose lines about the same promises are replaced; the others stay."""
+    """Return a page whose lines about the same promises are replaced; new ones come last."""
     new = {_key(line): line for line in rows.splitlines()[2:]}
-    return "".join(f"{new.get(_key(line), line)}\n" for line in page.splitlines())
+    lines = [new.pop(_key(line), line) for line in page.splitlines()]
+    end = max(i for i, line in enumerate(lines, start=1) if line.startswith("| "))
+    return "".join(f"{line}\n" for line in [*lines[:end], *new.values(), *lines[end:]])
 
 
 def _key(line: str) -> tuple[str, ...]:
@@ -79,8 +78,8 @@ def foot(outcomes: Sequence[Outcome]) -> str:
     total = sum(outcome.seconds for outcome in outcomes)
     return (
         f"{datetime.now(UTC):%d %B %Y}, Python {platform.python_version()}, "
-        f"{total / 60:.0f} minutes on a shared core. An experiment ends after its repetitions or "
-        "its seconds, whichever comes first.\n"
+        f"{total / 60:.0f} minutes on a shared core. Each line is repeated a hundred times, then "
+        "as often as the minutes that are left allow, a thousand times at most.\n"
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
+from tqdm import tqdm
 
 from mldeploy.stats import Estimate, mean_interval, wilson
 
@@ -52,9 +53,13 @@ class Outcome:
     """What some repetitions of a bar showed."""
 
     bar: Bar
-    values: tuple[float, ...]
-    is_rate: bool
+    values: tuple[bool | float, ...]
     seconds: float
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether each repetition tells if an event happened, and not how large an error was."""
+        return all(isinstance(value, bool | np.bool_) for value in self.values)
 
     @property
     def estimate(self) -> Estimate:
@@ -78,7 +83,7 @@ class Outcome:
         """Tell whether so extreme a figure has a chance below `level` if the promise is kept."""
         n = len(self.values)
         if self.is_rate:
-            k = round(sum(self.values))
+            k = int(sum(self.values))
             too_many = 1 - special.bdtr(k - 1, n, self.bar.high) if k else 1.0
             too_few = special.bdtr(k, n, self.bar.low) if k < n else 1.0
             return bool(min(too_many, too_few) < level)
@@ -86,17 +91,65 @@ class Outcome:
         return interval.high < self.bar.low or interval.low > self.bar.high
 
 
-def run(bar: Bar, *, repetitions: int, seconds: float = np.inf) -> Outcome:
-    """Repeat a trial as often as asked, or until the seconds are spent; 20 times at least."""
+def run(
+    bar: Bar, *, repetitions: int, seconds: float = np.inf, before: Outcome | None = None
+) -> Outcome:
+    """Repeat a trial as often as asked, or until the seconds are spent; 20 times at least.
+
+    An outcome `before` of the same bar is continued: the figures are those of one run.
+    """
     seed = zlib.crc32(f"{bar.decision}: {bar.promise}".encode())
-    begin, values = time.perf_counter(), []
-    for child in np.random.SeedSequence(seed).spawn(repetitions):
-        values.append(bar.trial(np.random.default_rng(child)))
+    begin, values = time.perf_counter(), list(before.values if before else ())
+    for child in np.random.SeedSequence(seed).spawn(repetitions)[len(values) :]:
         if len(values) >= 20 and time.perf_counter() - begin > seconds:
             break
+        values.append(bar.trial(np.random.default_rng(child)))
     return Outcome(
         bar=bar,
-        values=tuple(float(value) for value in values),
-        is_rate=all(isinstance(value, bool | np.bool_) for value in values),
-        seconds=time.perf_counter() - begin,
+        values=tuple(values),
+        seconds=time.perf_counter() - begin + (before.seconds if before else 0.0),
     )
+
+
+def run_all(
+    bars: Sequence[Bar],
+    *,
+    repetitions: int,
+    minutes: float,
+    least: int = 100,
+    each: Callable[[Sequence[Outcome]], None] = lambda _: None,
+) -> list[Outcome]:
+    """Repeat every bar `least` times, then share the minutes that are left among the slow ones.
+
+    Parameters
+    ----------
+    bars : sequence of Bar
+        What is run.
+    repetitions : int
+        Of each bar at most.
+    minutes : float
+        Of all together; 20 repetitions of each are made whatever they take.
+    least : int
+        Repetitions of each that come first.
+    each : callable
+        Is handed all outcomes so far after each bar, so that nothing is lost.
+    """
+    end = time.perf_counter() + 60 * minutes
+    found: dict[int, Outcome] = {}
+
+    def repeat(index: int, times: int, seconds: float) -> None:
+        found[index] = run(
+            bars[index], repetitions=times, seconds=seconds, before=found.get(index)
+        )
+        each([found[i] for i in sorted(found)])
+
+    for index in tqdm(range(len(bars)), desc="bars"):
+        repeat(index, min(least, repetitions), end - time.perf_counter())
+    while waiting := [i for i, outcome in found.items() if len(outcome.values) < repetitions]:
+        if time.perf_counter() > end:
+            break
+        waiting.sort(key=lambda i: found[i].seconds / len(found[i].values))
+        for position, index in enumerate(tqdm(waiting, desc="more of each")):
+            share = (end - time.perf_counter()) / (len(waiting) - position)
+            repeat(index, repetitions, share)
+    return [found[i] for i in sorted(found)]

@@ -147,7 +147,7 @@ def _counted(rng: np.random.Generator) -> bool:
         report.select(name="conflicting_labels")[0].details["groups"],
         overlap.select(name="row_overlap")[0].details["count"],
     ]
-    return told == counts.tolist()
+    return bool(told == counts.tolist())
 
 
 # --- labels ---------------------------------------------------------------------------------

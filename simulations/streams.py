@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -162,8 +163,15 @@ def _day(rng: np.random.Generator, auc: float) -> float:
     return float((0.745 - found.value) / error)
 
 
+@cache
+def _days() -> np.ndarray:
+    """20,000 days at the margin, of which years are drawn."""
+    rng = np.random.default_rng(0)
+    return np.array([_day(rng, 0.745) for _ in range(20_000)])
+
+
 def _calm_year(rng: np.random.Generator) -> bool:
-    days = [_day(rng, 0.745) for _ in range(365)]
+    days = rng.choice(_days(), size=365)
     return ShiryaevRoberts(blocks_per_year=365, false_alarms_per_year=0.02).update(days).alarm
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from simulations import BARS, Bar, run
+from simulations import BARS, Bar, Outcome, run, run_all
 from simulations.__main__ import main
 
 LEVEL = 1e-4
@@ -66,6 +67,33 @@ def test_chance_alone_leaves_it_open_and_seconds_end_it() -> None:
     assert len(run(coin, repetitions=10_000, seconds=0.0).values) == 20
 
 
+def test_a_run_that_is_continued_has_the_figures_of_one_run() -> None:
+    die = Bar(decision="die", promise="mean", trial=lambda rng: float(rng.integers(6)))
+    whole, first = run(die, repetitions=60), run(die, repetitions=25)
+
+    assert run(die, repetitions=60, before=first).values == whole.values
+
+
+def test_slow_lines_get_a_hundred_repetitions_before_others_get_more() -> None:
+    """Without minutes each is repeated 20 times; with them all that is asked for."""
+    coin = Bar(decision="coin", promise="a", trial=lambda rng: bool(rng.random() < 0.5))
+    other = dataclasses.replace(coin, promise="b")
+    shown: list[list[int]] = []
+
+    def show(outcomes: Sequence[Outcome]) -> None:
+        shown.append([len(outcome.values) for outcome in outcomes])
+
+    found = run_all([coin, other], repetitions=150, minutes=1.0, least=100, each=show)
+
+    assert [len(o.values) for o in run_all([coin, other], repetitions=150, minutes=0.0)] == [
+        20,
+        20,
+    ]
+    assert [outcome.bar.promise for outcome in found] == ["a", "b"]
+    assert shown[:2] == [[100], [100, 100]]
+    assert shown[-1] == [150, 150]
+
+
 def test_the_command_writes_the_page_and_later_only_the_lines_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +109,9 @@ def test_the_command_writes_the_page_and_later_only_the_lines_asked_for(
     assert "| 30 |" in first
     assert "| 40 |" in again
     assert len(again.splitlines()) == len(first.splitlines())
+    assert main(["--repetitions", "20", "--only", "Newcombe", "--output", str(page)]) == 0
+    assert len(page.read_text().splitlines()) == len(first.splitlines()) + 1
+    assert "| 40 |" in page.read_text()
     assert capsys.readouterr().out.count("Wilson covers") == 2
 
 
