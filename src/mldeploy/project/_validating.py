@@ -121,8 +121,7 @@ def _wear(n_looks: int, *, allows: bool) -> Finding:
     elif worth < _WARNED or not allows:
         severity, verdict = Severity.WARNING, Verdict.INSUFFICIENT
     told = (
-        f"The intervals of the criteria are as wide as {worth:.0%} as many fresh rows would make "
-        "them."
+        f"Intervals are as wide as {worth:.0%} as many fresh rows would make them."
         if allows
         else "This validator does not allow for that: its intervals are too narrow."
     )

@@ -37,7 +37,7 @@ from ._label_noise import ChanceOfFlags, Suspects, flags_by_chance, suspect_labe
 from ._label_shift import LabelShift, label_shift
 from ._late_labels import ReportingDelay, matured, reporting_delay, reporting_weights
 from ._learning_curve import Band, LearningCurveFit, MoreDataDecision, fit_learning_curve
-from ._many_looks import looks_confidence, worth_after_looks
+from ._many_looks import looks_alpha, looks_confidence, looks_p_values, worth_after_looks
 from ._multiplicity import holm, holm_confidence, hommel, true_discoveries
 from ._paired import bonett_price, mcnemar_midp, paired_bootstrap_ratio, paired_proportions
 from ._power import (
@@ -149,7 +149,9 @@ __all__ = [
     "learn_then_test",
     "leave_one_out_distances",
     "level_counts",
+    "looks_alpha",
     "looks_confidence",
+    "looks_p_values",
     "matured",
     "mcnemar_midp",
     "mean_interval",

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
-from scipy import special
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
 
-from mldeploy.stats._arrays import check_confidence
+from mldeploy.errors import InvalidDataError
+from mldeploy.stats._arrays import Floats, check_confidence
+
+_FARTHEST = 37.0
+"""Standard errors beyond which a normal tail is less than a float can hold."""
 
 
 def looks_confidence(n_looks: int, confidence: float = 0.95) -> float:
@@ -57,8 +64,7 @@ def looks_confidence(n_looks: int, confidence: float = 0.95) -> float:
     (0.95, 0.9856, 0.9991)
     """
     check_confidence(confidence)
-    if n_looks < 1:
-        raise ValueError(f"{n_looks=}: the look that is taken now counts, too")
+    _check_looks(n_looks)
     if n_looks == 1:
         return confidence
     return 1 - 2 * float(special.ndtr(-_reach(n_looks, confidence)))
@@ -84,6 +90,95 @@ def worth_after_looks(n_looks: int, confidence: float = 0.95) -> float:
     """
     looks_confidence(n_looks, confidence)
     return (_reach(1, confidence) / _reach(n_looks, confidence)) ** 2
+
+
+def looks_p_values(n_looks: int, p_values: npt.ArrayLike, *, sides: Literal[1, 2] = 2) -> Floats:
+    r"""Return what p-values are worth where the rows have judged other models before.
+
+    Parameters
+    ----------
+    n_looks : int
+        As of `looks_confidence`.
+    p_values : array-like of shape (n_tests,)
+        P-values in [0, 1] of tests of the n-th model; adjust them for each other afterwards,
+        as by `holm`.
+    sides : {1, 2}, default=2
+        Whether the tests look for a difference in one direction or in both.
+
+    Returns
+    -------
+    ndarray of shape (n_tests,)
+        P-values that may be compared with the usual level; the same ones at the first look.
+
+    Raises
+    ------
+    InvalidDataError
+        If a value is NaN or outside [0, 1].
+
+    Notes
+    -----
+    The tail of :math:`\chi_k` at the normal deviate of the p-value, so that a two-sided test
+    rejects what the interval at `looks_confidence` leaves out. In one direction it is
+    :math:`\tfrac12 P(\chi_k > z) + \tfrac12 P(\chi_{k-1} > z)`: whoever makes the k-th model does
+    not know the sign of the coordinate that nobody has looked at yet.
+
+    Examples
+    --------
+    >>> looks_p_values(1, [0.05, 0.001]).tolist()
+    [0.05, 0.001]
+    >>> looks_p_values(2, [0.05, 0.001]).round(4).tolist()
+    [0.1465, 0.0045]
+    >>> looks_p_values(2, [0.05], sides=1).round(4).tolist()
+    [0.1793]
+    """
+    _check_looks(n_looks)
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
+        raise InvalidDataError("p_values must be one value per test, each in [0, 1]")
+    if n_looks == 1:
+        return p
+    z = -special.ndtri(p / 2 if sides == 2 else p)
+    worth = special.chdtrc(n_looks, np.maximum(z, 0) ** 2)
+    if sides == 1:
+        worth = (worth + special.chdtrc(n_looks - 1, np.maximum(z, 0) ** 2)) / 2
+    return np.asarray(worth, dtype=np.float64)
+
+
+def looks_alpha(n_looks: int, alpha: float = 0.05) -> float:
+    """Return the level at which a one-sided test of the n-th model keeps `alpha`.
+
+    Parameters
+    ----------
+    n_looks : int
+        As of `looks_confidence`.
+    alpha : float, default=0.05
+        Chance of a false claim, in (0, 1), however the models before led to this one.
+
+    Returns
+    -------
+    float
+        In (0, alpha]: `looks_p_values` of it, on one side, is `alpha`.
+
+    Examples
+    --------
+    >>> looks_alpha(1, 0.05), round(looks_alpha(2, 0.05), 4)
+    (0.05, 0.0117)
+    """
+    check_confidence(alpha)
+    _check_looks(n_looks)
+    if n_looks == 1:
+        return alpha
+
+    def excess(z: float) -> float:
+        p = np.array([special.ndtr(-z)])
+        return float(looks_p_values(n_looks, p, sides=1)[0]) - alpha
+
+    return float(special.ndtr(-optimize.brentq(excess, 0.0, _FARTHEST)))
+
+
+def _check_looks(n_looks: int) -> None:
+    if n_looks < 1:
+        raise ValueError(f"{n_looks=}: the look that is taken now counts, too")
 
 
 def _reach(n_looks: int, confidence: float) -> float:

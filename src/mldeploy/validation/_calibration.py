@@ -13,9 +13,16 @@ from mldeploy.data import Dataset
 from mldeploy.evidence import Curve, CurveChart, Finding, Report, Severity, Verdict, figure
 from mldeploy.model import Model
 from mldeploy.problem import Problem
-from mldeploy.stats import Estimate, ReliabilityCurve, null_ece, reliability_curve, rows_needed
-from mldeploy.validation._base import Validator
+from mldeploy.stats import (
+    Estimate,
+    ReliabilityCurve,
+    null_ece,
+    reliability_curve,
+    rows_needed,
+    worth_after_looks,
+)
 from mldeploy.validation._calibration_fit import CoxLine, Promised, binned_error, cox_line
+from mldeploy.validation._looks import LookingValidator
 
 _NAME = "calibration_error"
 _FEWEST = 20
@@ -23,7 +30,7 @@ _FEWEST = 20
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class CalibrationValidator(Validator):
+class CalibrationValidator(LookingValidator):
     """Tell whether probabilities are what they say, within a margin and beyond chance.
 
     Twice: by Cox's line through the log odds, which has the most power against probabilities
@@ -44,6 +51,8 @@ class CalibrationValidator(Validator):
         Of what does not hold.
     random_state : int
         Seed of the draws of lines.
+    n_looks : int
+        As of `CriteriaValidator`.
 
     Notes
     -----
@@ -64,6 +73,7 @@ class CalibrationValidator(Validator):
     random_state: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "severity", Severity(self.severity))
         if not 0 < self.max_error < 1 or not 0.5 < self.confidence < 1:
             raise ValueError(
@@ -100,8 +110,10 @@ class CalibrationValidator(Validator):
 
     def _by_line(self, rows: Promised, line: CoxLine, curve: ReliabilityCurve | None) -> Finding:
         rng = np.random.default_rng(self.random_state)
-        error = line.error(rows, confidence=self.confidence, rng=rng)
-        beyond_chance = line.p_value <= 1 - self.confidence
+        worth = worth_after_looks(self.n_looks, self.confidence)
+        error = line.error(rows, confidence=self.confidence, worth=worth, rng=rng)
+        p_value = line.after_looks(self.n_looks)
+        beyond_chance = p_value <= 1 - self.confidence
         verdict = self._verdict(error, may_fail=beyond_chance)
         shape = "too extreme" if line.slope < 1 else "too timid"
         return self._judged(
@@ -113,14 +125,14 @@ class CalibrationValidator(Validator):
             {
                 "intercept": line.intercept,
                 "slope": line.slope,
-                "p_value": line.p_value,
+                "p_value": p_value,
                 "method": error.method,
                 "reliability": None if curve is None else curve.to_json(),
             },
         )
 
     def _by_bins(self, rows: Promised, n_bins: int) -> Finding:
-        error = binned_error(rows, n_bins=n_bins, confidence=self.confidence)
+        error = binned_error(rows, n_bins=n_bins, confidence=self._level(self.confidence))
         plain = float(
             sum(
                 len(b) * abs(rows.y[b].mean() - rows.p[b].mean())

@@ -19,6 +19,7 @@ Array: TypeAlias = npt.NDArray[Any]
 _CLIP = 1e-9
 _STEPS = 50
 _DRAWS = 2000
+_SMALLEST = 1e-300
 
 
 @final
@@ -95,10 +96,21 @@ class CoxLine:
     covariance: Array
     p_value: float
 
-    def error(self, rows: Promised, *, confidence: float, rng: np.random.Generator) -> Estimate:
+    def after_looks(self, n_looks: int) -> float:
+        """Return the p-value where the rows have judged other models before.
+
+        Both of a line's coefficients may have been steered at each look, so that there are two
+        degrees of freedom for each.
+        """
+        return float(special.chdtrc(2 * n_looks, -2 * math.log(max(self.p_value, _SMALLEST))))
+
+    def error(
+        self, rows: Promised, *, confidence: float, worth: float = 1.0, rng: np.random.Generator
+    ) -> Estimate:
         """Return how far off probabilities are on average, once they are set right by the line.
 
-        The interval holds that share of the errors of lines that are as likely as this one.
+        The interval holds that share of the errors of lines that are as likely as this one, from
+        rows that are worth that share of as many fresh ones.
         """
         x = special.logit(np.clip(rows.p, _CLIP, 1 - _CLIP))
         order = np.argsort(x)
@@ -106,12 +118,9 @@ class CoxLine:
         middles = np.array([np.average(x[c], weights=rows.weight[c]) for c in cells])
         shares = np.array([rows.weight[c].sum() for c in cells])
         shares = shares / shares.sum()
-        lines = np.vstack(
-            [
-                [self.intercept, self.slope],
-                rng.multivariate_normal([self.intercept, self.slope], self.covariance, _DRAWS),
-            ]
-        )
+        found = np.array([self.intercept, self.slope])
+        others = rng.multivariate_normal(found, self.covariance / worth, _DRAWS)
+        lines = np.vstack([found, others])
         right = special.expit(lines[:, :1] + lines[:, 1:] * middles)
         errors = np.abs(right - special.expit(middles)) @ shares
         low, high = np.quantile(errors[1:], [(1 - confidence) / 2, (1 + confidence) / 2])

@@ -20,8 +20,7 @@ from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.model import Model, Rehearsal, SkopsFormat
 from mldeploy.problem import Criterion, Judge, MetricKind, Problem, ScoredRows
 from mldeploy.stats import Estimate, Interval
-from mldeploy.validation._base import Validator
-from mldeploy.validation._looks import must_be_a_look
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._rehearsal import judged_by, rehearsed
 from mldeploy.validation._rivals import rivals_of
 from mldeploy.validation._time_order import not_later
@@ -33,7 +32,7 @@ _OF_PROBABILITIES = frozenset(
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class CriteriaValidator(Validator):
+class CriteriaValidator(LookingValidator):
     """Judge every criterion of the problem that is measured on rows, on its interval.
 
     Baselines that were trained beside the model, and the champion, answer the same rows.
@@ -54,16 +53,11 @@ class CriteriaValidator(Validator):
 
     n_latency_rows: int | None = None
     random_state: int = 0
-    n_looks: int = 1
 
     def __post_init__(self) -> None:
-        must_be_a_look(self.n_looks)
+        super().__post_init__()
         if self.n_latency_rows is not None and self.n_latency_rows < 100:
             raise ValueError(f"{self.n_latency_rows=} cannot tell a tail; time at least 100 rows")
-
-    def after_looks(self, n_looks: int) -> CriteriaValidator:
-        """Return the same validator for the `n_looks`-th model that these rows judge."""
-        return replace(self, n_looks=n_looks)
 
     @override
     def _validate(

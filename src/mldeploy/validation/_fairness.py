@@ -15,18 +15,18 @@ from mldeploy.errors import InvalidProblemError
 from mldeploy.evidence import Finding, Severity
 from mldeploy.model import Model
 from mldeploy.problem import Problem
-from mldeploy.stats import holm, holm_confidence
-from mldeploy.validation._base import Validator
+from mldeploy.stats import holm, looks_p_values
 from mldeploy.validation._fairness_pairs import Divided, Paired, pairs_of
 from mldeploy.validation._fairness_rates import Rates
 from mldeploy.validation._fairness_say import cannot_tell, found, no_groups, undefined
 from mldeploy.validation._fairness_terms import Fairness
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._slice_cuts import Cut, cuts_of
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class FairnessValidator(Validator):
+class FairnessValidator(LookingValidator):
     """Tell whether rates are alike in the groups of sensitive columns, whatever the model reads.
 
     The columns need not be inputs of the model. Every group is compared with each larger one;
@@ -57,6 +57,8 @@ class FairnessValidator(Validator):
         Rows that a group must have; those with fewer are INSUFFICIENT.
     max_named : int
         Intersections that are named, for each definition and crossing; the worst that FAIL.
+    n_looks : int
+        As of `CriteriaValidator`.
 
     Notes
     -----
@@ -81,6 +83,7 @@ class FairnessValidator(Validator):
     max_named: int = 3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "definitions", tuple(Fairness(d) for d in self.definitions))
         object.__setattr__(self, "severity", Severity(self.severity))
         if self.columns is not None:
@@ -145,9 +148,9 @@ class FairnessValidator(Validator):
         return [Divided.of(cut, n_columns=n, min_rows=self.min_rows) for n, cut in crossed]
 
     def _tested(self, pairs: list[Paired]) -> list[Paired]:
-        """Hold each pair against the bound, at a level that all pairs share."""
-        adjusted = holm([pair.p_value for pair in pairs])
-        confidence = holm_confidence(max(len(pairs), 1), self.confidence)
+        """Hold each pair against the bound, at a level that all pairs and looks share."""
+        adjusted = holm(looks_p_values(self.n_looks, [pair.p_value for pair in pairs]))
+        confidence = self._level(self.confidence, len(pairs))
         return [
             pair.judged(p, 1 - self.confidence, confidence=confidence)
             for pair, p in zip(pairs, adjusted.tolist(), strict=True)

@@ -19,8 +19,8 @@ from mldeploy.evidence import Finding, Severity, Verdict, figure
 from mldeploy.model import Model, labels_of
 from mldeploy.problem import Metric, Problem, point_value
 from mldeploy.stats import Comparison, corrected_resampled_t
-from mldeploy.validation._base import Validator
 from mldeploy.validation._fit_rivals import richer_rival, simpler_rival
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._refit import quality_metric, with_estimator
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ _ACTIONS = {
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class FitValidator(Validator):
+class FitValidator(LookingValidator):
     """Tell whether a simpler or a richer estimator would do better on the same rows.
 
     A model that loses to neither is fine, however much better it does on rows that it has seen.
@@ -64,6 +64,8 @@ class FitValidator(Validator):
         the metric's value otherwise.
     confidence : float
         Two-sided confidence of each interval.
+    n_looks : int
+        As of `CriteriaValidator`.
     max_rows : int
         Rows that are used, drawn at random if there are more.
     random_state : int
@@ -90,6 +92,7 @@ class FitValidator(Validator):
     random_state: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n_folds < 3:
             raise ValueError(f"{self.n_folds=} show no variation; use 3 or more")
         if self.margin is not None and self.margin < 0:
@@ -115,7 +118,7 @@ class FitValidator(Validator):
                 own.held_out - scores[name].held_out,
                 n_train=sizes[0],
                 n_test=sizes[1],
-                confidence=self.confidence,
+                confidence=self._level(self.confidence),
             )
             for name in ("simpler", "richer")
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 from typing_extensions import override
@@ -21,9 +21,8 @@ from mldeploy.problem import (
     ScoredRows,
     find_metric,
 )
-from mldeploy.validation._base import Validator
 from mldeploy.validation._last_value import answers_of_people, last_value
-from mldeploy.validation._looks import must_be_a_look
+from mldeploy.validation._looks import LookingValidator
 
 
 def rivals_of(
@@ -49,7 +48,7 @@ def rivals_of(
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class BaselineValidator(Validator):
+class BaselineValidator(LookingValidator):
     """Compare a model with its baselines and the champion, even where no criterion asks for it.
 
     Each quality metric of the criteria is compared on the same rows, paired. Beating nothing is
@@ -73,16 +72,11 @@ class BaselineValidator(Validator):
     by: float = 0.0
     confidence: float = 0.95
     random_state: int = 0
-    n_looks: int = 1
 
     def __post_init__(self) -> None:
-        must_be_a_look(self.n_looks)
+        super().__post_init__()
         if self.by < 0:
             raise ValueError(f"{self.by=}: a margin is 0 or more")
-
-    def after_looks(self, n_looks: int) -> BaselineValidator:
-        """Return the same validator for the `n_looks`-th model that these rows judge."""
-        return replace(self, n_looks=n_looks)
 
     @override
     def _validate(

@@ -17,7 +17,7 @@ from mldeploy.model import Model
 from mldeploy.problem import Problem
 from mldeploy.stats import Estimate, bootstrap_ratio, rows_needed, wilson
 from mldeploy.validation._asked import Tried, tried
-from mldeploy.validation._base import Validator
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._nearest_flip import nearest_flips
 from mldeploy.validation._probe import Probe
 from mldeploy.validation._probes import MissingProbe, NoiseProbe, UnitProbe, UnseenProbe
@@ -54,7 +54,7 @@ def default_probes() -> tuple[Probe, ...]:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class RobustnessValidator(Validator):
+class RobustnessValidator(LookingValidator):
     """Change rows on purpose, and count the answers that do what they may not.
 
     Each probe's share of failures is judged on its interval. Decisions are also searched for
@@ -76,6 +76,8 @@ class RobustnessValidator(Validator):
         Share of decisions that it may turn.
     confidence : float
         Two-sided confidence of each interval.
+    n_looks : int
+        As of `CriteriaValidator`.
     max_rows, max_flip_rows : int
         Rows that are probed, and rows that are searched; of the latter 0 for no search.
     random_state : int
@@ -99,6 +101,7 @@ class RobustnessValidator(Validator):
     random_state: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "probes", tuple(self.probes))
         object.__setattr__(self, "examples", tuple(self.examples))
         if self.tolerance <= 0 or self.flip_size <= 0:
@@ -164,7 +167,7 @@ class RobustnessValidator(Validator):
         if not len(failed):
             return None
         if units is None:
-            return wilson(int(failed.sum()), len(failed), confidence=self.confidence)
+            return wilson(int(failed.sum()), len(failed), confidence=self._level(self.confidence))
         if len(np.unique(units)) < _FEWEST_UNITS:
             return None
         return bootstrap_ratio(
@@ -172,7 +175,7 @@ class RobustnessValidator(Validator):
             np.ones(len(failed)),
             units=units,
             n_resamples=1000,
-            confidence=self.confidence,
+            confidence=self._level(self.confidence),
             rng=np.random.default_rng(self.random_state),
         )
 

@@ -15,8 +15,8 @@ from mldeploy.data import Dataset, row_digests
 from mldeploy.evidence import Finding, Severity, Verdict, figure
 from mldeploy.model import Model
 from mldeploy.problem import Metric, MetricKind, Needs, Problem, ScoredRows, find_metric
-from mldeploy.stats import Comparison, Estimate, holm, holm_confidence, rows_needed
-from mldeploy.validation._base import Validator
+from mldeploy.stats import Comparison, Estimate, holm, looks_alpha, looks_p_values, rows_needed
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._slice_cuts import Cut, cuts_of
 from mldeploy.validation._slice_finder import FoundSlice, SliceFinder, found_by
 from mldeploy.validation._slice_gap import Outcomes, gap_between
@@ -29,7 +29,7 @@ _MAX_PAIRED = 40
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SliceValidator(Validator):
+class SliceValidator(LookingValidator):
     """Look for parts of the rows in which the model is worse than in the rest.
 
     The values of each sensitive column are tested on all rows, since they were named before
@@ -62,6 +62,8 @@ class SliceValidator(Validator):
     finder : SliceFinder, optional
         What searches in place of the scan, such as a function of your own; what it finds on one
         half is confirmed on the other all the same.
+    n_looks : int
+        As of `CriteriaValidator`.
 
     Notes
     -----
@@ -87,6 +89,7 @@ class SliceValidator(Validator):
     finder: SliceFinder | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.gap is not None and self.gap <= 0:
             raise ValueError(f"{self.gap=}: a slice is worse by a positive gap")
         if not 0 < self.alpha < 0.5:
@@ -234,11 +237,12 @@ class SliceValidator(Validator):
         if not cells:
             return
         part = task.outcomes.take(rows)
-        confidence = holm_confidence(len(cells), 1 - 2 * alpha)
+        confidence = 1 - 2 * looks_alpha(self.n_looks, alpha / len(cells))
         tested = [
             (cell, gap_between(part, cell.mask()[rows], confidence=confidence)) for cell in cells
         ]
-        adjusted = holm([1.0 if c is None else c.p_value for _, c in tested])
+        p_values = [1.0 if c is None else c.p_value for _, c in tested]
+        adjusted = holm(looks_p_values(self.n_looks, p_values, sides=1))
         for (cell, compared), p in zip(tested, adjusted, strict=True):
             if compared is not None and p <= alpha and compared.interval.high > task.gap:
                 yield self._finding(task, cell, compared, float(p))

@@ -15,9 +15,9 @@ from mldeploy.errors import InvalidProblemError, NotMeasurableError
 from mldeploy.evidence import Finding, Report, Severity, Verdict, figure
 from mldeploy.model import Model
 from mldeploy.problem import Conformal, Problem, ScoredRows, Task
-from mldeploy.stats import Estimate, bootstrap_ratio, holm_confidence, rows_needed, wilson
-from mldeploy.validation._base import Validator
+from mldeploy.stats import Estimate, bootstrap_ratio, rows_needed, wilson
 from mldeploy.validation._halves import first_half
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._slice_cuts import cuts_of
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -27,7 +27,7 @@ _FEWEST = 30
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class UncertaintyValidator(Validator):
+class UncertaintyValidator(LookingValidator):
     """Make prediction sets, or intervals, that hold the truth as often as promised.
 
     They are learnt on one half of the rows. On the other it is counted how often they hold the
@@ -49,6 +49,8 @@ class UncertaintyValidator(Validator):
         Of what does not hold.
     random_state : int
         Seed of the draw of one row from each unit.
+    n_looks : int
+        As of `CriteriaValidator`.
 
     Notes
     -----
@@ -71,6 +73,7 @@ class UncertaintyValidator(Validator):
     random_state: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "severity", Severity(self.severity))
         if not 0.5 <= self.confidence < 1 or not 0 < self.margin < self.confidence:
             raise ValueError(
@@ -129,7 +132,7 @@ class UncertaintyValidator(Validator):
         judged: Mask,
         groups: dict[str | None, Mask],
     ) -> Iterator[Finding]:
-        confidence = holm_confidence(len(groups), 0.95)
+        confidence = self._level(0.95, len(groups))
         for name, inside in groups.items():
             counted = judged if rows.weight is None else judged & (rows.weight > 0)
             part = rows.take(inside & counted)

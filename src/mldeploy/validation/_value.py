@@ -15,8 +15,8 @@ from mldeploy.data import Dataset
 from mldeploy.evidence import Finding, Severity, Verdict, figure
 from mldeploy.model import Model
 from mldeploy.problem import Problem, ScoredRows, Task
-from mldeploy.stats import Interval
-from mldeploy.validation._base import Validator
+from mldeploy.stats import Interval, worth_after_looks
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._rivals import rivals_of
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -62,7 +62,7 @@ class Guess:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ValueValidator(Validator):
+class ValueValidator(LookingValidator):
     """Tell what a decision between two classes is worth, though its worth is only guessed.
 
     Each of the four outcomes has a value, sure or guessed. The interval takes in what is
@@ -80,6 +80,8 @@ class ValueValidator(Validator):
         Such as ``"EUR"``.
     confidence : float
         Two-sided confidence of the interval.
+    n_looks : int
+        As of `CriteriaValidator`.
     severity : Severity
         Of what does not hold.
     random_state : int
@@ -107,6 +109,7 @@ class ValueValidator(Validator):
     random_state: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "severity", Severity(self.severity))
         for cell in _CELLS:
             object.__setattr__(self, cell, Guess.of(getattr(self, cell)))
@@ -143,6 +146,7 @@ class ValueValidator(Validator):
     def _worth(self, name: str, cells: Array, rows: ScoredRows, told: str) -> Finding:
         rng = np.random.default_rng(self.random_state)
         mean, covariance = _shares(cells, rows)
+        covariance = covariance / worth_after_looks(self.n_looks, self.confidence)
         guesses = self._guesses()
         likely = np.array([guess.likely for guess in guesses.values()])
         values = np.column_stack([guess.draw(rng, _DRAWS) for guess in guesses.values()])
