@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mldeploy.evidence import BarChart, Curve, CurveChart, HeatMap, ParallelChart
+from mldeploy.evidence import (
+    BarChart,
+    Curve,
+    CurveChart,
+    ForestChart,
+    ForestRow,
+    HeatMap,
+    ParallelChart,
+)
 
 HOSTILE = '<script>"&'
 NAN = float("nan")
@@ -19,7 +27,9 @@ def elements(svg: str, tag: str) -> list[ET.Element]:
 
 
 def everything(name: str) -> list[str]:
+    row = ForestRow(name=name, value=0.5, low=0.4, high=0.6, threshold=0.3, verdict=name)
     return [
+        ForestChart(title=name, rows=[row], unit=name, good="above", x_name=name).to_html(),
         BarChart(
             title=name, labels=[name], values=[0.5], outlines=[0.4], ends=[name, name], unit=name
         ).to_svg(),
@@ -84,6 +94,67 @@ def test_the_best_trial_is_drawn_last_and_wider() -> None:
     assert chart.description == "2 trials; best auc 0.9 with C = 10"
 
 
+def forest(*rows: ForestRow, **more: str) -> str:
+    return ForestChart(title="t", rows=rows, **more).to_svg()  # type: ignore[arg-type]
+
+
+def test_estimates_lie_between_their_ends_on_one_scale() -> None:
+    """0.2 [0.1, 0.4] above 0.6 [0.5, 0.7]: the ends and discs from left to right."""
+    svg = forest(
+        ForestRow(name="a", value=0.2, low=0.1, high=0.4),
+        ForestRow(name="b", value=0.6, low=0.5, high=0.7),
+    )
+
+    discs = [float(e.attrib["cx"]) for e in elements(svg, "circle")]
+    lines = [e.attrib for e in elements(svg, "line") if e.get("stroke-width") == "2"]
+    (a0, a1), (b0, b1) = ((float(e["x1"]), float(e["x2"])) for e in lines)
+
+    assert a0 < discs[0] < a1 < b0 < discs[1] < b1
+    assert (discs[1] - discs[0]) / (b1 - a0) == pytest.approx(0.4 / 0.6, abs=0.01)
+
+
+def test_a_verdict_is_a_shape_and_a_word_not_only_a_colour() -> None:
+    """A disc, a ring, and a cross of two lines."""
+    disc, ring, cross = (
+        forest(ForestRow(name="a", value=0.5, verdict=verdict))
+        for verdict in ("PASS", "INSUFFICIENT", "FAIL")
+    )
+
+    assert elements(disc, "circle")[0].attrib["fill"] != "none"
+    assert elements(ring, "circle")[0].attrib["fill"] == "none"
+    assert not elements(cross, "circle")
+    assert len([e for e in elements(cross, "line") if e.get("stroke-width") == "2.5"]) == 2
+    for svg, word in ((disc, "PASS"), (ring, "INSUFFICIENT"), (cross, "FAIL")):
+        assert f"0.5 {word}" in [e.text for e in elements(svg, "text")]
+
+
+def test_an_end_without_limit_is_an_arrow() -> None:
+    ends = ForestRow(name="a", value=5.0, low=1.0, high=float("inf"))
+
+    assert len(elements(forest(ends), "polygon")) == 1
+    assert "a 5 [1, ∞]" in elements(forest(ends), "desc")[0].text  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("good", "begins"), [("above", True), ("below", False)])
+def test_the_good_side_of_a_bound_is_shaded(good: str, begins: bool) -> None:
+    svg = forest(ForestRow(name="a", value=0.8, threshold=0.5), good=good)
+
+    (shade,) = elements(svg, "rect")
+    (bound,) = (e for e in elements(svg, "line") if "stroke-dasharray" in e.attrib)
+    start = float(shade.attrib["x"])
+    end = start + float(shade.attrib["width"])
+
+    assert (start if begins else end) == pytest.approx(float(bound.attrib["x1"]), abs=0.2)
+    assert not elements(forest(ForestRow(name="a", value=0.8, threshold=0.5)), "rect")
+
+
+def test_many_rows_are_told_in_part_and_drawn_whole() -> None:
+    chart = ForestChart(title="t", rows=[ForestRow(name=f"r{i}", value=i) for i in range(15)])
+
+    assert chart.description.endswith("; r11 11; and 3 more")
+    assert len(elements(chart.to_svg(), "circle")) == 15
+
+
 settings = st.lists(
     st.none() | st.floats() | st.integers() | st.text(max_size=3) | st.booleans(),
     min_size=3,
@@ -109,6 +180,8 @@ def test_any_settings_and_scores_make_a_chart(
         BarChart(title="t", labels="a", values=[0.0]).to_svg(),
         HeatMap(title="t", rows=(), values=()).to_svg(),
         HeatMap(title="t", rows=["a"], values=[[]]).to_svg(),
+        ForestChart(title="t", rows=()).to_svg(),
+        forest(ForestRow(name="a", value=NAN, low=NAN, high=NAN, threshold=float("inf"))),
         CurveChart(title="t", curves=()).to_svg(),
         CurveChart(title="t", curves=[Curve(name="a", x=[1], y=[NAN])]).to_svg(),
         CurveChart(title="t", curves=[Curve(name="a", x=[1], y=[2])]).to_svg(),

@@ -20,8 +20,8 @@ Register = Callable[..., tuple[ModelVersion, Bundle]]
 
 HOSTILE = '</td><script>alert(1)</script>|\n| x | <img src="https://evil.example/x"> [a](http://e)'
 SECTIONS = (
-    *("What it is for", "What must hold", "How it was made", "What was found", "Known limits"),
-    *("What was not done", "Who signed", "Where it served"),
+    *("What it is for", "At a glance", "What must hold", "How it was made", "What was found"),
+    *("Known limits", "What was not done", "Who signed", "Where it served"),
 )
 
 
@@ -48,6 +48,7 @@ def test_every_section_says_what_the_record_says(
         "What it is for": "Which flights land late.",
         "What must hold": "roc_auc at least 0.7",
         "How it was made": "with uncommitted changes",
+        "At a glance": "Slices PASS (waived by bea) 1 Low for OO.",
         "What was found": "FAIL (waived by bea)",
         "Known limits": "Low for OO.",
         "Who signed": "waived the second person until 2026-03-02 eva  alone",

@@ -97,7 +97,7 @@ NUMBERS = [p for p in PAYLOADS if p not in {TARGET, CATEGORY}]
 
 WHOLE_PAGES = (
     *("a page", "card whole", "scorecard whole", "run table whole", "data report whole"),
-    "drift report whole",
+    *("drift report whole", "card diff whole"),
 )
 _FORBIDDEN = {
     *("script", "iframe", "object", "embed", "link", "base", "form", "input", "button"),

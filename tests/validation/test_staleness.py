@@ -17,7 +17,7 @@ from mldeploy.evidence import Finding, Severity, Verdict
 from mldeploy.model import Model
 from mldeploy.problem import Criterion, Problem, find_metric, point_value
 from mldeploy.training import EstimatorTrainer
-from mldeploy.validation import CriteriaValidator, StalenessValidator
+from mldeploy.validation import AgeQuality, CriteriaValidator, StalenessValidator
 
 DAY = timedelta(days=1)
 
@@ -65,6 +65,7 @@ def test_the_period_is_the_age_at_which_a_rising_label_is_missed_by_too_much() -
     assert finding.severity is Severity.INFO
     assert "train anew by then" in finding.summary
     assert "age in days" in curve._repr_html_()
+    assert AgeQuality.model_validate_json(str(finding.details["age_quality"])) == curve
 
 
 @pytest.mark.parametrize(

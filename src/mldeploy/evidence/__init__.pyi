@@ -3,6 +3,7 @@ from ._bar_chart import BarChart
 from ._chart import LineChart, Mark, Series
 from ._curve_chart import Curve, CurveChart
 from ._finding import Finding
+from ._forest_chart import ForestChart, ForestRow
 from ._format import figure, figure_with_interval
 from ._heat_map import HeatMap
 from ._html import Markup, escape, html_fragment, html_page, html_table, verdict_tag
@@ -18,6 +19,8 @@ __all__ = [
     "Curve",
     "CurveChart",
     "Finding",
+    "ForestChart",
+    "ForestRow",
     "HeatMap",
     "LineChart",
     "Mark",

@@ -19,8 +19,14 @@ vertical-align:top;font-variant-numeric:tabular-nums}
 .mld .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:.8rem}
 .mld .tile{border:1px solid #d8dee4;border-radius:.5rem;padding:.7rem;overflow:hidden}
 .mld .tile p{margin:.35rem 0 0;overflow-wrap:anywhere}.mld summary{cursor:pointer;margin:.8rem 0}
+.mld .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));
+gap:.8rem;max-width:76rem}.mld .figures figure{margin:0;padding:.7rem;border:1px solid #d8dee4;
+border-radius:.5rem;overflow-x:auto}.mld .figures svg{min-width:24rem}
+.mld .figures figcaption{overflow-wrap:anywhere;margin-bottom:.4rem}
+.mld .figures h3{margin:0}.mld .scrolls{overflow-x:auto}
 @media(prefers-color-scheme:dark){.mld{color:#e6edf3;background:#0d1117}
-.mld th,.mld td,.mld .tile{border-color:#30363d}.mld th,.mld .quiet{color:#9ba6b2}}
+.mld th,.mld td,.mld .tile,.mld .figures figure{border-color:#30363d}
+.mld th,.mld .quiet{color:#9ba6b2}}
 """
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 

@@ -1,6 +1,8 @@
 """Who may say yes, and what the record says: approvals, waivers, model cards, scorecards."""
 
-from mldeploy.governance._card import CardSection, ModelCard, draft_card, model_card
+from mldeploy.governance._card import ModelCard, draft_card, model_card
+from mldeploy.governance._card_diff import CardDiff
+from mldeploy.governance._card_section import CardSection
 from mldeploy.governance._declarations import Declaration, Declarations
 from mldeploy.governance._desk import ApprovalDesk
 from mldeploy.governance._kept_reports import ASSESSED, MONITORED, keep_report, kept_reports
@@ -10,6 +12,7 @@ from mldeploy.governance._scorecard import Scorecard, ScoreItem, scorecard
 __all__ = [
     "ASSESSED",
     "ApprovalDesk",
+    "CardDiff",
     "CardSection",
     "Declaration",
     "Declarations",

@@ -1,7 +1,7 @@
 """May this model ship? Criteria, baselines, slices, fit and autonomy, judged on held-out rows."""
 
 from mldeploy.validation._ageing import AgeQuality
-from mldeploy.validation._autonomy import AutonomyValidator, routing_from
+from mldeploy.validation._autonomy import AutonomyValidator, risk_coverage_from, routing_from
 from mldeploy.validation._base import Validator
 from mldeploy.validation._calibration import (
     CalibrationValidator,
@@ -28,12 +28,13 @@ from mldeploy.validation._probes import (
     UnseenProbe,
 )
 from mldeploy.validation._rehearsal import RehearsalValidator
+from mldeploy.validation._risk_coverage import RiskCoverage, risk_coverage
 from mldeploy.validation._rivals import BaselineValidator
 from mldeploy.validation._robustness import Example, RobustnessValidator, default_probes
 from mldeploy.validation._slice_finder import SliceFinder
 from mldeploy.validation._slices import SliceValidator
 from mldeploy.validation._stability import StabilityValidator
-from mldeploy.validation._staleness import StalenessValidator
+from mldeploy.validation._staleness import StalenessValidator, age_quality_from
 from mldeploy.validation._suite import ValidatorSuite
 from mldeploy.validation._uncertainty import UncertaintyValidator, conformal_from
 from mldeploy.validation._value import Guess, ValueValidator
@@ -60,6 +61,7 @@ __all__ = [
     "PartialDependence",
     "Probe",
     "RehearsalValidator",
+    "RiskCoverage",
     "RobustnessValidator",
     "SliceFinder",
     "SliceValidator",
@@ -72,6 +74,7 @@ __all__ = [
     "Validator",
     "ValidatorSuite",
     "ValueValidator",
+    "age_quality_from",
     "conformal_from",
     "default_probes",
     "default_validators",
@@ -79,5 +82,7 @@ __all__ = [
     "partial_dependences_from",
     "reliability_diagram",
     "reliability_from",
+    "risk_coverage",
+    "risk_coverage_from",
     "routing_from",
 ]

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.isotonic import isotonic_regression
 from tqdm import tqdm
 
+from mldeploy._record import Record
 from mldeploy.data import Dataset
 from mldeploy.errors import EmptyDataError, InvalidDataError
 from mldeploy.evidence import Curve, CurveChart, figure
@@ -28,8 +29,7 @@ _FEWEST_BLOCKS: Final = 4
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class AgeQuality:
+class AgeQuality(Record):
     """By how much a model is worse than a fresh one, by its age.
 
     Attributes

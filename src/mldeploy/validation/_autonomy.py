@@ -11,11 +11,13 @@ from typing_extensions import override
 from mldeploy.data import Dataset
 from mldeploy.evidence import Finding, Report, Severity, Verdict
 from mldeploy.model import Model
-from mldeploy.problem import Problem, ReviewUncertain, Route, Routing
+from mldeploy.problem import Problem, ReviewUncertain, Route, Routing, ScoredRows
 from mldeploy.stats import wilson
 from mldeploy.validation._base import Validator
+from mldeploy.validation._risk_coverage import RiskCoverage, risk_coverage
 
 _NAME = "automatic_share"
+_CURVE = "risk_coverage"
 _NO_PROBABILITY = "The model gives no probabilities, so people decide every time."
 
 
@@ -50,14 +52,39 @@ class AutonomyValidator(Validator):
             estimate=share.value,
             interval=share.interval,
             n=routing.n,
-            details=routing.to_jsonable(),
+            details={
+                **routing.to_jsonable(),
+                **_curve(problem, routing, None if unsure else rows),
+            },
         )
 
 
 def routing_from(report: Report) -> Routing | None:
     """Return the routing that a validation found; None if no `AutonomyValidator` took part."""
     found = report.select(name=_NAME)
-    return Routing.model_validate(found[-1].details) if found else None
+    if not found:
+        return None
+    details = found[-1].details.items()
+    return Routing.model_validate({k: v for k, v in details if k != _CURVE})
+
+
+def risk_coverage_from(report: Report) -> RiskCoverage | None:
+    """Return the curve that an `AutonomyValidator` found; None if there is none."""
+    kept = [f.details.get(_CURVE) for f in report.select(name=_NAME)]
+    return next((RiskCoverage.model_validate_json(str(k)) for k in kept if k is not None), None)
+
+
+def _curve(problem: Problem, routing: Routing, rows: ScoredRows | None) -> dict[str, str]:
+    """Return the curve behind a routing, where answers have probabilities."""
+    found = None if rows is None else risk_coverage(rows)
+    if found is None:
+        return {}
+    policy, is_shared = problem.autonomy, routing.certain is not routing.uncertain
+    stated = {
+        "max_error": policy.max_error if isinstance(policy, ReviewUncertain) else None,
+        "chosen": routing.coverage if is_shared else None,
+    }
+    return {_CURVE: found.model_copy(update=stated).to_json()}
 
 
 def _nothing_alone(n: int) -> Routing:

@@ -12,12 +12,13 @@ from typing_extensions import override
 
 from mldeploy.data import Dataset
 from mldeploy.errors import InvalidDataError
-from mldeploy.evidence import Finding, Severity, Verdict
+from mldeploy.evidence import Finding, Report, Severity, Verdict
 from mldeploy.model import Model
 from mldeploy.problem import Metric, MetricKind, Needs, Problem, find_metric
 from mldeploy.validation._ageing import AgeQuality, Backtest, age_quality, steps_in_words
 from mldeploy.validation._base import Validator
 
+_NAME = "retraining_period"
 _STEPS = 20
 _WINDOW_STEPS = 8
 _RELATIVE_TOLERANCE = 0.02
@@ -141,7 +142,7 @@ class StalenessValidator(Validator):
         asked = self.keeps
         yield Finding(
             check=type(self).__name__,
-            name="retraining_period",
+            name=_NAME,
             verdict=verdict,
             severity=Severity.INFO if asked is None else Severity.WARNING,
             summary=found.in_words(),
@@ -155,6 +156,7 @@ class StalenessValidator(Validator):
                 "metric": found.metric,
                 "tolerance": found.tolerance,
                 **dict(steps_in_words(found)),
+                "age_quality": found.to_json(),
             },
         )
 
@@ -172,11 +174,17 @@ class StalenessValidator(Validator):
     def _unknown(self, why: str) -> Finding:
         return Finding(
             check=type(self).__name__,
-            name="retraining_period",
+            name=_NAME,
             verdict=Verdict.INSUFFICIENT,
             severity=Severity.WARNING,
             summary=f"It cannot be told how long the model keeps: {why}.",
         )
+
+
+def age_quality_from(report: Report) -> AgeQuality | None:
+    """Return the curve that a `StalenessValidator` found; None if there is none."""
+    kept = [f.details.get("age_quality") for f in report.select(name=_NAME)]
+    return next((AgeQuality.model_validate_json(str(k)) for k in kept if k is not None), None)
 
 
 _ACTIONS = {
