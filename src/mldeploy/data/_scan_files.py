@@ -16,6 +16,7 @@ import polars as pl
 from mldeploy.data._column_counts import TableCounts, merged_tables
 from mldeploy.data._scan import Batch, count
 from mldeploy.data._scan_source import Scan, batch_rows
+from mldeploy.data._scan_stores import said_of_store
 from mldeploy.data._scan_text_files import (
     csv_header,
     first_fault,
@@ -245,7 +246,8 @@ class reading:  # noqa: N801 - reads as a sentence where it is used
         if isinstance(error, UnreadableFileError):
             return
         if isinstance(error, pl.exceptions.PolarsError | pl.exceptions.PanicException | OSError):
-            raise UnreadableFileError(self._path, _said(error)) from error
+            said = said_of_store if is_remote(self._path) else _said
+            raise UnreadableFileError(self._path, said(error)) from error
 
 
 @contextmanager
