@@ -16,7 +16,9 @@ import pandas as pd
 import pytest
 
 from mldeploy.data import Dataset
-from mldeploy.model import Bundle
+from mldeploy.evidence import Finding, Report
+from mldeploy.governance import ModelCard, draft_card
+from mldeploy.model import Bundle, Model
 from mldeploy.serving import Arm, MemoryLog, Plan
 from mldeploy.serving.http import Assembly, RunningServer, assembled, serve_in_thread
 
@@ -128,11 +130,31 @@ Opens = Callable[..., AbstractContextManager[Running]]
 
 @pytest.fixture(scope="session")
 def flight_bundle(make_model: Any, flights: pd.DataFrame, tmp_path_factory: Any) -> Path:
-    """A compiled model of late flights, with golden rows."""
+    """A compiled model of late flights, with golden rows, and with the card of its validation."""
     folder: Path = tmp_path_factory.mktemp("bundles") / "late"
     golden = Dataset.of(flights.head(200), target="late", name="flights")
-    Bundle.write(folder, make_model(), golden=golden, card="# Late flights")
+    model = make_model()
+    Bundle.write(folder, model, golden=golden, card=card_of(model).to_markdown())
     return folder
+
+
+def card_of(model: Model, *, carrier: str = "carrier=B6") -> ModelCard:
+    """Return the card of a validation in which one criterion fails on one carrier."""
+    measured = {"check": "CriteriaValidator", "criterion": "f0", "threshold": 0.6, "n": 120}
+    findings = [
+        Finding.model_validate({**measured, **one})
+        for one in (
+            {"name": "recall", "verdict": "PASS", "estimate": 0.71, "summary": "It holds.",
+             "details": {"margin": 0.11}},
+            {"name": "recall", "verdict": "FAIL", "estimate": 0.42, "slice": carrier,
+             "summary": f"Too low for {carrier}.", "details": {"margin": -0.18}},
+        )
+    ]  # fmt: skip
+    report = Report(
+        step="validate", made_by="CriteriaValidator", findings=tuple(findings),
+        about={"model": model.digest}, started_at=model.provenance.trained_at,
+    )  # fmt: skip
+    return draft_card(model, report)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ from mldeploy.serving.http import (
     serve_in_thread,
 )
 
-from .conftest import Opens, Running
+from .conftest import Opens, Running, card_of
 
 DO = "document.title='pwned'"
 HOSTILE = [
@@ -82,10 +82,11 @@ def hostile(make_model: Any) -> Iterator[Running]:
     log = MemoryLog()
     predictor = Predictor(model, version=f"{ALL}:1", deployment="hostile", sink=log)
     batcher = Batcher(predictor)
+    card = card_of(model, carrier=ALL).to_markdown() + ALL
     row = frame[list(model.signature.inputs.names)].iloc[0].to_dict()
     served = Served(
         name=ALL, answering=predictor, batcher=batcher, about=lambda: About(
-            why_not_compiled=ALL, card=ALL, examples=[row],
+            why_not_compiled=ALL, card=card, examples=[row],
             facts={"statement": ALL, "owner": ALL, "criteria": HOSTILE},
         ),
     )  # fmt: skip
@@ -241,6 +242,8 @@ def test_hostile_names_values_and_texts_run_nothing(tab: Any, hostile: Running) 
     row = hostile.log.frame().row(-1, named=True)
     typed = tab.value("[...document.querySelectorAll('.field input')].map(one => one.value)")
     assert [row[name] for name in NUMBERS] == [float(text) for text in typed]
+    cells = tab.value("[...document.querySelectorAll('.card td')].map(one => one.textContent)")
+    assert " ".join(f"Too low for {ALL}.".split()) in cells
     assert tab.complaints == []
 
 
@@ -299,6 +302,49 @@ def test_a_column_that_drifts_is_told_first_and_in_words(
         assert "no rows yet" in rows[2]
         mark = tab.value("document.querySelector('#drift .mark').getAttribute('x1')")
         assert float(mark) == 25.0
+
+
+@pytest.mark.slow
+def test_the_card_that_travels_in_the_bundle_is_shown_with_its_tables(
+    tab: Any, running: Running
+) -> None:
+    tab.open(running.url + "/")
+
+    headings = tab.value("[...document.querySelectorAll('.card h4')].map(one => one.textContent)")
+    tables = tab.value(
+        "[...document.querySelectorAll('.card table')].map(table => "
+        "[...table.rows].map(row => [...row.cells].map(cell => cell.innerText)))"
+    )
+    assert headings[:3] == ["What it is for", "At a glance", "What must hold"]
+    glance, hold, found = tables[1], tables[2], tables[4]
+    assert glance[0] == ["Question", "Verdict", "Findings", "In words"]
+    assert glance[1][:2] == ["Criteria", "FAIL"]
+    assert ["Fairness", "not done"] in [row[:2] for row in glance]
+    assert hold[1] == ["accuracy", "accuracy at least 0.1", "95%", "blocker"]
+    assert found[2][:5] == ["FAIL", "recall", "carrier=B6", "0.42", "0.6"]
+    assert tab.complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_look_at_a_drawn_card(
+    tab: Any, make_model: Any, tmp_path: Path, scheme: str
+) -> None:
+    """The page of a card, tables open: contrast as above, and no wider than a narrow screen."""
+    place = tmp_path / "card.html"
+    place.write_text(card_of(make_model()).to_html(), encoding="utf-8")
+    tab.emulate(width=360, height=900, scheme=scheme)
+    tab.open(place.as_uri())
+    tab.value("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+
+    contrast, where = tab.value(_CONTRAST)
+    assert contrast >= 4.5, where
+    assert tab.value("document.documentElement.scrollWidth") <= 360
+    assert tab.value("document.querySelectorAll('figure svg[role=img] > title').length") == 1
+    dark = tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
+    assert dark is (scheme == "dark")
+    tab.emulate()
+    assert tab.complaints == []
 
 
 @pytest.mark.slow

@@ -34,6 +34,8 @@ OURS = re.compile(
         ("```\nnever closed", "<pre>never closed</pre>"),
         ("[a](javascript:b)", "<p>[a](javascript:b)</p>"),
         ("| a\n", "<p>| a</p>"),
+        ("wind&lt;11 &amp;amp; 5 &gt; 4", "<p>wind&lt;11 &amp;amp; 5 &gt; 4</p>"),
+        ("&quot;&#60;&nbsp;", "<p>&amp;quot;&amp;#60;&amp;nbsp;</p>"),
     ],
 )
 def test_blocks_are_what_they_look_like(text: str, expected: str) -> None:

@@ -13,7 +13,7 @@ _ITEM: Final = re.compile(r"[ \t]*[-*+][ \t]+(.+)")
 _RULE: Final = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?")
 _CELLS: Final = re.compile(r"((?:\\.|[^\\|])*)(?:\||$)")
 _INLINE: Final = re.compile(
-    r"\\(?P<plain>[!-/:-@\[-`{-~])|`(?P<code>[^`]+)`|\*\*(?P<bold>.+?)\*\*"
+    r"\\(?P<plain>[!-/:-@\[-`{-~])|`(?P<code>[^`]+)`|\*\*(?P<bold>.+?)\*\*|&(?P<sign>lt|gt|amp);"
 )
 _FENCE: Final = "```"
 
@@ -106,6 +106,8 @@ def _inline(text: str) -> str:
         parts.append(escape(text[at : found.start()]))
         if found["plain"] is not None:
             parts.append(escape(found["plain"]))
+        elif found["sign"] is not None:
+            parts.append(found[0])
         elif found["code"] is not None:
             parts.append(f"<code>{escape(found['code'])}</code>")
         else:
