@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 import pydantic
 
@@ -76,6 +77,12 @@ class Record(pydantic.BaseModel):
         defer_build=True,
     )
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__pydantic_complete__:
+            cls.__signature__ = _SignatureWhenAsked()  # type: ignore[assignment]
+
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of this record, 64 hexadecimal digits."""
@@ -89,3 +96,14 @@ class Record(pydantic.BaseModel):
     def to_json(self) -> str:
         """Return this record as JSON text; `model_validate_json` reads it back."""
         return self.model_dump_json()
+
+
+@final
+class _SignatureWhenAsked:
+    """The signature of a class that pydantic builds when it is first used: to ask is to use it."""
+
+    def __get__(self, instance: object, owner: type[Record]) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")  # as pydantic has it: a value cannot be called
+        owner.model_rebuild()
+        return owner.__signature__

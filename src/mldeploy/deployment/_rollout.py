@@ -28,9 +28,6 @@ class AllAtOnce(Record):
 class _Watched(Record):
     """What is compared while two versions answer, and how much is made of it."""
 
-    # Built at once, for who looks at the signature.
-    model_config = pydantic.ConfigDict(defer_build=False)
-
     block: _Span = timedelta(minutes=1)
     """Rows this close together are one observation, however many fail at once."""
     min_rows: Annotated[int, pydantic.Field(ge=1)] = 50

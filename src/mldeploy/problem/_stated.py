@@ -13,9 +13,6 @@ from mldeploy.errors import InvalidProblemError
 class Stated(Record):
     """A record whose mistakes are told as `InvalidProblemError`, in one sentence."""
 
-    # Built at once: a class that is not yet shows its fields to nobody who looks at its signature.
-    model_config = pydantic.ConfigDict(defer_build=False)
-
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
