@@ -6,13 +6,14 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 from mldeploy.cli._predict_options import predict_options
 from mldeploy.errors import MLDeployError
-from mldeploy.serving.http import load_when_used
+from mldeploy.serving.http import starting
 
 USAGE_ERROR: Final = 2
 
@@ -32,9 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 if it holds, 1 if it does not, 3 if the evidence is insufficient, 2 on any error.
     """
-    options = _parser().parse_args(arguments)
+    is_own_process = arguments is None
     try:
-        return _load(options.command)(options)
+        with starting() if is_own_process else nullcontext():
+            options = _parser().parse_args(arguments)
+            command = _load(options.command)
+        return command(options)
     except (MLDeployError, OSError) as error:
         print(f"mldeploy: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -143,7 +147,6 @@ def _command(
 
 
 def _load(home: str) -> Command:
-    load_when_used("polars")
     module, _, name = home.partition(":")
     command: Command = getattr(import_module(f"mldeploy.cli.{module}"), name)
     return command

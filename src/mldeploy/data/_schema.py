@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, Self, final
+from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
 import polars as pl
 import pydantic
@@ -15,12 +15,9 @@ import pydantic
 from mldeploy._record import Record
 from mldeploy.data._check import Cast, cast_frame, errors_of, surprises_of
 from mldeploy.data._column import ColumnSchema
-from mldeploy.data._infer import infer_column
 from mldeploy.data._roles import Roles, valid_record
 from mldeploy.data._rows import parse_rows
-from mldeploy.data._sifted import Sifted, refused_rows
 from mldeploy.data._table_rules import Dependency, dependency_errors, key_errors
-from mldeploy.data._toml import read_schema, write_schema
 from mldeploy.errors import (
     DuplicateColumnsError,
     FieldError,
@@ -28,6 +25,9 @@ from mldeploy.errors import (
     InvalidRowsError,
     SchemaMismatchError,
 )
+
+if TYPE_CHECKING:
+    from mldeploy.data._sifted import Sifted
 
 
 class SupportsRoles(Protocol):
@@ -100,6 +100,8 @@ class Schema(Record):
             has them as categories, not closed; a column of an `Enum` type has its categories,
             closed. A column may miss values if some are missing in the data.
         """
+        from mldeploy.data._infer import infer_column  # noqa: PLC0415 - a server reads schemas only
+
         if not isinstance(data, pl.DataFrame):
             target = () if data.roles.target is None else (data.roles.target,)
             data = data.polars().select(*data.roles.features, *target)
@@ -143,6 +145,8 @@ class Schema(Record):
 
     def save(self, path: str | Path) -> None:
         """Write the schema as TOML; over an existing file its comments are kept."""
+        from mldeploy.data._toml import write_schema  # noqa: PLC0415 - as in `infer`
+
         write_schema(Path(path), self.columns, self.keys, self.dependencies)
 
     @classmethod
@@ -154,6 +158,8 @@ class Schema(Record):
         InvalidDataError
             If the file is absent, is not TOML, or says something impossible.
         """
+        from mldeploy.data._toml import read_schema  # noqa: PLC0415 - as in `infer`
+
         with valid_record():
             return cls.model_validate(read_schema(Path(path)))
 
@@ -196,6 +202,8 @@ class Schema(Record):
         SchemaMismatchError
             If columns are missing.
         """
+        from mldeploy.data._sifted import Sifted, refused_rows  # noqa: PLC0415 - as in `infer`
+
         errors = tuple(sorted(self.check(frame, limit=frame.height), key=lambda e: e.row))
         refused = refused_rows(frame, errors)
         kept = frame.with_row_index("\x00row").join(

@@ -36,15 +36,16 @@ from mldeploy.model._manifest import (
     require_exactly,
     write_directory,
 )
-from mldeploy.model._provenance import Provenance
 from mldeploy.model._signature import Signature
 from mldeploy.model.compiled._model import CompiledModel
-from mldeploy.problem import Conformal, Problem, Routing
+from mldeploy.problem import Routing
 
 if TYPE_CHECKING:
     from mldeploy.data import Dataset, Profile
     from mldeploy.model._model import Model
+    from mldeploy.model._provenance import Provenance
     from mldeploy.model.compiling._compiler import Compiler
+    from mldeploy.problem import Conformal, Problem
 
 _MODEL = "model.skops"
 _REQUIREMENT = re.compile(r"[A-Za-z0-9._-]+")
@@ -176,11 +177,15 @@ class Bundle:
     @cached_property
     def problem(self) -> Problem:
         """The problem that the model answers."""
+        from mldeploy.problem import Problem  # noqa: PLC0415 - told, not needed to answer
+
         return self._record("problem.json", Problem)
 
     @cached_property
     def provenance(self) -> Provenance:
         """Where the model comes from."""
+        from mldeploy.model._provenance import Provenance  # noqa: PLC0415 - as above
+
         return self._record("provenance.json", Provenance)
 
     @cached_property
@@ -200,7 +205,11 @@ class Bundle:
     @cached_property
     def conformal(self) -> Conformal | None:
         """Which answers cannot be ruled out."""
-        return self._record("conformal.json", Conformal) if self._has("conformal.json") else None
+        if not self._has("conformal.json"):
+            return None
+        from mldeploy.problem import Conformal  # noqa: PLC0415 - not every bundle has it
+
+        return self._record("conformal.json", Conformal)
 
     @cached_property
     def report(self) -> Report | None:

@@ -29,7 +29,7 @@ from ._scored import scored_rows_of
 from ._segments import Partition
 from ._sink import MemoryLog, PredictionSink, SupportsReading
 from ._traffic import Traffic
-from ._upkeep import Upkept
+from ._upkeep_round import Upkept
 
 __all__ = [
     "Answer",

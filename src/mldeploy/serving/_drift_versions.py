@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import polars as pl
 
-from mldeploy.serving._drift import DriftState, DriftWatch
-from mldeploy.serving._drift_figures import DriftFigure
 from mldeploy.serving._plan import Switchboard
+
+if TYPE_CHECKING:
+    from mldeploy.serving._drift import DriftState, DriftWatch
+    from mldeploy.serving._drift_figures import DriftFigure
 
 _MOST: Final = 4
 """Versions to remember: the two that may answer, and two before them."""
 
-WatchOf: TypeAlias = Callable[[str], DriftWatch | None]
+WatchOf: TypeAlias = "Callable[[str], DriftWatch | None]"
 """Returns what watches a version; None if nothing can."""
 
 
@@ -96,6 +98,8 @@ class DriftWatches:
 
 
 def _watch_on(board: Switchboard, version: str, without: Collection[str]) -> DriftWatch | None:
+    from mldeploy.serving._drift import DriftWatch  # noqa: PLC0415 - after the first answers
+
     plan = board.plan
     arms = [arm for arm in (plan.champion, plan.candidate) if arm and arm.version == version]
     if not arms:

@@ -10,25 +10,27 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
 import polars as pl
 
 from mldeploy._record import Clock, utc_now
 from mldeploy.errors import PredictionLogError
-from mldeploy.serving._durable import DurableWriter
 from mldeploy.serving._durable_journal import journals
 from mldeploy.serving._frame import Loggable
 from mldeploy.serving._observers import Observer, Observers
 from mldeploy.serving._on_full import DropNewest, OnFull, Refuse
 from mldeploy.serving._one_row import LoggedRow
 from mldeploy.serving._privacy import ColumnRule, Protection
-from mldeploy.serving._read import read_log
-from mldeploy.serving._retention import Retention
 from mldeploy.serving._segments import Partition
 from mldeploy.serving._settings import Settings
-from mldeploy.serving._upkeep import Upkeep, Upkept
+from mldeploy.serving._upkeep import Upkeep
 from mldeploy.serving._writer import Writer
+
+if TYPE_CHECKING:
+    from mldeploy.serving._durable import DurableWriter
+    from mldeploy.serving._retention import Retention
+    from mldeploy.serving._upkeep_round import Upkept
 
 
 @final
@@ -197,7 +199,7 @@ class ParquetLog:
         """
         if batch.deployment != self.deployment:
             self._refuse_stranger(batch)
-        if not isinstance(self._writer, DurableWriter):
+        if isinstance(self._writer, Writer):
             raise PredictionLogError("this log is not durable; open it with durable=True")
         return self._writer.submit(batch)
 
@@ -227,6 +229,8 @@ class ParquetLog:
         PredictionLogError
             If what was taken could not be written.
         """
+        from mldeploy.serving._read import read_log  # noqa: PLC0415 - a server writes only
+
         self.flush()
         return read_log(self.root, deployment=self.deployment, start=start, end=end)
 
@@ -252,9 +256,15 @@ class ParquetLog:
 
     def _open(self) -> None:
         self._upkeep = Upkeep(self._settings)
-        kind = DurableWriter if self.durable else Writer
-        self._writer: Writer | DurableWriter = kind(self._settings, self._upkeep)
+        self._writer = self._new_writer()
         self._finalizer = weakref.finalize(self, _close_at_exit, self._writer)
+
+    def _new_writer(self) -> Writer | DurableWriter:
+        if not self.durable:
+            return Writer(self._settings, self._upkeep)
+        from mldeploy.serving._durable import DurableWriter  # noqa: PLC0415 - seldom asked for
+
+        return DurableWriter(self._settings, self._upkeep)
 
     def _open_again(self) -> None:
         """Begin anew in a forked child: threads stay behind, and rows are the parent's."""

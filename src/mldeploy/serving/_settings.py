@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from mldeploy._record import Clock
 from mldeploy.serving._observers import Observers
 from mldeploy.serving._on_full import OnFull
 from mldeploy.serving._privacy import Protection
-from mldeploy.serving._retention import Retention
 from mldeploy.serving._segments import Partition
+
+if TYPE_CHECKING:
+    from mldeploy.serving._retention import Retention
 
 
 @final

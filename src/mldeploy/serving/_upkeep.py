@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from mldeploy.errors import PredictionLogError
-from mldeploy.serving._compact import compact
 from mldeploy.serving._durable_journal import Sealed, journals
-from mldeploy.serving._durable_settle import recover, settle
-from mldeploy.serving._file_lock import try_lock
-from mldeploy.serving._retention import Expired, expire
-from mldeploy.serving._segments import home_of
 from mldeploy.serving._settings import Settings
+
+if TYPE_CHECKING:
+    from mldeploy.serving._upkeep_round import Upkept
 
 _logger = logging.getLogger(__name__)
 
@@ -27,26 +23,6 @@ _RETRY: Final = 1.0
 
 _FIRST: Final = timedelta(minutes=1)
 """Time from the first row to the first round: a script that ends before has no round."""
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Upkept:
-    """What one round did.
-
-    Attributes
-    ----------
-    n_recovered : int
-        Rows from journals of processes that were killed.
-    n_merged : int
-        Files that were merged away.
-    expired : Expired
-        What was too old, or too much.
-    """
-
-    n_recovered: int = 0
-    n_merged: int = 0
-    expired: Expired = field(default_factory=Expired)
 
 
 @final
@@ -111,30 +87,9 @@ class Upkeep:
 
     def round(self) -> Upkept:
         """Recover, merge and remove once, unless another process is at it."""
-        settings = self._settings
-        root, deployment, now = settings.root, settings.deployment, settings.clock()
-        n_recovered = recover(root, deployment, observers=settings.observers)
-        home = home_of(root, deployment)
-        if not home.is_dir():
-            return Upkept(n_recovered=n_recovered)
-        n_merged, expired = 0, Expired()
-        descriptor = os.open(home / ".upkeep.lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            if not try_lock(descriptor):
-                return Upkept(n_recovered=n_recovered)
-            if settings.retention is not None:
-                expired = expire(
-                    root,
-                    before=now - settings.retention.keep,
-                    deployment=deployment,
-                    max_bytes=settings.retention.max_bytes,
-                )
-            if settings.compact_after is not None:
-                ripe = now - settings.compact_after
-                n_merged = compact(root, before=ripe, deployment=deployment, progress=False)
-        finally:
-            os.close(descriptor)
-        return Upkept(n_recovered=n_recovered, n_merged=n_merged, expired=expired)
+        from mldeploy.serving._upkeep_round import one_round  # noqa: PLC0415 - not at the start
+
+        return one_round(self._settings)
 
     def close(self) -> None:
         """Settle what there is and end the thread; what the disk refuses stays a journal."""
@@ -174,6 +129,8 @@ class Upkeep:
         return max(self._due - time.monotonic(), 0.0)
 
     def _settle(self, journal: Sealed) -> None:
+        from mldeploy.serving._durable_settle import settle  # noqa: PLC0415 - durable logs only
+
         settings = self._settings
         failed: OSError | None = None
         try:
@@ -203,5 +160,5 @@ class Upkeep:
         except Exception:
             _logger.exception("the upkeep of a prediction log failed; it is tried again later")
             return
-        if done != Upkept():
+        if done.did_something:
             _logger.info("upkeep of the prediction log of %r: %s", self._settings.deployment, done)

@@ -25,7 +25,7 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as open_metrics_families,
 )
 
-from mldeploy.cli._serve import ServeSettings
+from mldeploy.cli._serve_settings import ServeSettings
 from mldeploy.data import Dataset, Profile
 from mldeploy.model import Bundle
 from mldeploy.serving import Arm, DriftWatch, HashColumn, ParquetLog, Plan
@@ -258,7 +258,7 @@ def test_workers_of_one_port_tell_the_sum_even_when_one_is_killed(
         figures=tmp_path,
     )
     spec = WorkerSpec(
-        factory="mldeploy.cli._serve:work", arguments=settings.model_dump(mode="json")
+        factory="mldeploy.cli._serve_many:work", arguments=settings.model_dump(mode="json")
     )
 
     async def main() -> None:

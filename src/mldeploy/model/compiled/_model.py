@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,9 @@ from mldeploy.model.compiled._link import Head, Score
 from mldeploy.model.compiled._pull_back import pulled_back
 from mldeploy.model.compiled._refuse import refuse
 from mldeploy.model.compiled._registry import run
-from mldeploy.problem import Conformal, Routing
+
+if TYPE_CHECKING:
+    from mldeploy.problem import Conformal, Routing
 
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -12,6 +12,7 @@ from ._server import Server
 from ._server_loop import run
 from ._service import About, Served, Service, TakesLabels
 from ._shared_figures import SharedFigures, folder_in_memory
+from ._starting import settle, starting
 from ._supervisor import PlanOutcome, Supervisor
 from ._thread import RunningServer, serve_in_thread
 from ._tracing import Traced
@@ -59,4 +60,6 @@ __all__ = [
     "run",
     "serve_in_thread",
     "served_of",
+    "settle",
+    "starting",
 ]

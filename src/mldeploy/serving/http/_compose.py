@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 from mldeploy.errors import MLDeployError
-from mldeploy.problem import Problem
 from mldeploy.serving._batcher import Batcher
 from mldeploy.serving._explain import explain
 from mldeploy.serving._explanation import Explanation
@@ -24,6 +23,9 @@ from mldeploy.serving.http._promised import PromisedLog, for_a_loop
 from mldeploy.serving.http._server import Server
 from mldeploy.serving.http._service import About, Served, Service, TakesLabels
 from mldeploy.serving.http._watched import Watched
+
+if TYPE_CHECKING:
+    from mldeploy.problem import Problem
 
 
 @final

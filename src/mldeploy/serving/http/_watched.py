@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from mldeploy.serving import DriftFigure, DriftState, DriftWatches, Observer
+from mldeploy.serving import DriftWatches, Observer
 from mldeploy.serving._logged_counts import LoggedCounts
 from mldeploy.serving.http._families import Family
 from mldeploy.serving.http._service import Served
 
-Others = Callable[[], Sequence[Mapping[str, DriftState]]]
+if TYPE_CHECKING:
+    from mldeploy.serving import DriftFigure, DriftState
+
+Others: TypeAlias = "Callable[[], Sequence[Mapping[str, DriftState]]]"
 """Returns what other processes have counted of drift, by version."""
 
 

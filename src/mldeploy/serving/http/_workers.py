@@ -95,8 +95,8 @@ class WorkerSpec(Record):
     factory: str
     arguments: dict[str, Any] = Field(default_factory=dict)
 
-    def work(self, context: WorkerContext) -> Work:
-        """Import the factory, and return what it makes.
+    def imported(self) -> Factory:
+        """Import the factory.
 
         Raises
         ------
@@ -110,4 +110,4 @@ class WorkerSpec(Record):
             raise DeploymentError(
                 f"cannot import the factory {self.factory!r}: {error}"
             ) from error
-        return factory(self.arguments, context)
+        return factory

@@ -12,6 +12,7 @@ from typing import Any, final
 from mldeploy.errors import MLDeployError
 from mldeploy.serving.http._server import Server
 from mldeploy.serving.http._server_loop import run
+from mldeploy.serving.http._starting import starting
 from mldeploy.serving.http._workers import JSON, Work, WorkerSpec
 from mldeploy.serving.http._workers_channel import Channel
 
@@ -49,7 +50,10 @@ async def _serve(listening: socket.socket, control: socket.socket) -> int:
     sys.path += [path for path in begin["path"] if path not in sys.path]
     context = _Context(begin["index"], channel)
     try:
-        work = WorkerSpec.model_validate(begin["spec"]).work(context)
+        spec = WorkerSpec.model_validate(begin["spec"])
+        with starting():
+            factory = spec.imported()
+        work = factory(spec.arguments, context)
         if begin["plan"] is not None:
             await _applied(work, begin["plan"])
         server = context.server = Server(
