@@ -78,8 +78,8 @@ def foot(outcomes: Sequence[Outcome]) -> str:
     total = sum(outcome.seconds for outcome in outcomes)
     return (
         f"{datetime.now(UTC):%d %B %Y}, Python {platform.python_version()}, "
-        f"{total / 60:.0f} minutes on a shared core. Each line is repeated a hundred times, then "
-        "as often as the minutes that are left allow, a thousand times at most.\n"
+        f"{total / 60:.0f} minutes on a shared core. Each line is repeated twenty times, then as "
+        "often as its part of the minutes that are left allows, a thousand times at most.\n"
     )
 
 

@@ -116,10 +116,10 @@ def run_all(
     *,
     repetitions: int,
     minutes: float,
-    least: int = 100,
+    least: int = 20,
     each: Callable[[Sequence[Outcome]], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Repeat every bar `least` times, then share the minutes that are left among the slow ones.
+    """Repeat every bar `least` times, then share the minutes that are left, fast ones first.
 
     Parameters
     ----------

@@ -181,7 +181,7 @@ BARS = (
         promise="paired cluster bootstrap tells equal models apart",
         trial=_paired_clusters,
         high=0.06,
-        quick=100,
+        quick=300,
     ),
     Bar(
         decision=BETTER,

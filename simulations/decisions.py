@@ -222,14 +222,12 @@ BARS = (
         "a model without bad slices gets one, 4,000 rows of 12 columns",
         _clean_slices,
         high=0.05,
-        quick=20,
     ),
     _bar(
         "slices",
         "a slice of 20 % that is 20 points worse is named",
         _bad_slice,
         low=0.95,
-        quick=20,
     ),
     _bar(
         "fairness",

@@ -137,7 +137,7 @@ BARS = (
         trial=_bca_f1,
         low=0.93,
         high=0.97,
-        quick=60,
+        quick=200,
     ),
     Bar(
         decision=DECISION,
@@ -145,7 +145,7 @@ BARS = (
         trial=_bca_error,
         low=0.93,
         high=0.97,
-        quick=60,
+        quick=200,
     ),
     Bar(
         decision=DECISION,
@@ -153,7 +153,7 @@ BARS = (
         trial=_bootstrap_auc,
         low=0.93,
         high=0.97,
-        quick=60,
+        quick=200,
     ),
     Bar(
         decision=DECISION,
@@ -161,7 +161,7 @@ BARS = (
         trial=_clustered,
         low=0.93,
         high=0.97,
-        quick=100,
+        quick=200,
     ),
     Bar(
         decision=DECISION,

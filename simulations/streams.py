@@ -269,7 +269,7 @@ BARS = (
         low=0.95,
         quick=60,
     ),
-    _bar(DECAY, "a year at the margin itself alarms", _calm_year, high=0.02, quick=4),
+    _bar(DECAY, "a year at the margin itself alarms", _calm_year, high=0.02),
     _bar(DECAY, "mean days until a drop of five points is found", _drop, high=7.0, quick=20),
     _bar(
         LATE,

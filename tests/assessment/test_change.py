@@ -90,12 +90,12 @@ def test_planted_defect_of_the_flights_is_named(
 
 
 @pytest.mark.slow
-def test_nothing_is_seen_between_fifty_random_halves_of_a_month(
+def test_nothing_is_seen_between_random_halves_of_a_month(
     january: pd.DataFrame, late: Problem
 ) -> None:
-    """At alpha 0.001 a report, one false alarm in 50 reports has a chance of at most 0.05."""
+    """At alpha 0.001 a report, one false alarm in 15 reports has a chance of at most 0.015."""
     month = dataset_for(january, late)
-    for seed in range(50):
+    for seed in range(15):
         first, second = np.array_split(np.random.default_rng(seed).permutation(len(month)), 2)
         report = ChangeAssessor(reference=month.take(first)).assess(month.take(second), late)
         assert seen(report) == []

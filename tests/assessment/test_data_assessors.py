@@ -273,9 +273,9 @@ def test_a_rare_class_is_told_with_the_rows_it_lacks() -> None:
 def test_more_rows_are_not_asked_for_where_there_is_nothing_to_learn() -> None:
     """Labels that features say nothing about: the curve is flat whatever the size."""
     answers = []
-    for seed in range(5):
+    for seed in range(2):
         rng = np.random.default_rng(seed)
-        frame = pd.DataFrame({"x": rng.normal(size=3_000), "y": rng.random(3_000) < 0.5})
+        frame = pd.DataFrame({"x": rng.normal(size=1_500), "y": rng.random(1_500) < 0.5})
         report = AdequacyAssessor(gain=0.02).assess(dataset_for(frame, problem()), problem())
         answers.append(report.select(name="more_data")[0].details["answer"])
 

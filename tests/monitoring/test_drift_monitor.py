@@ -101,7 +101,7 @@ def test_a_window_of_few_rows_is_not_judged(world: Any) -> None:
 
 @pytest.mark.parametrize("history", [0, 8])
 def test_forty_unchanged_columns_seldom_alarm(world: Any, history: int) -> None:
-    """At 1 % a report, more than 4 of 80 reports alarm with probability .0013."""
+    """At 1 % a report, more than 2 of 20 reports alarm with probability .001."""
     rng = np.random.default_rng(3)
     names = [f"x{i}" for i in range(40)]
 
@@ -120,9 +120,9 @@ def test_forty_unchanged_columns_seldom_alarm(world: Any, history: int) -> None:
     past = tuple(wide(900).profile for _ in range(history))
     reference = Reference.of(base.profile, base.labelled, world.problem, history=past)
 
-    n_alarms = sum(bool(DriftMonitor().check(wide(900), reference).alarms) for _ in range(80))
+    n_alarms = sum(bool(DriftMonitor().check(wide(900), reference).alarms) for _ in range(20))
 
-    assert n_alarms <= 4
+    assert n_alarms <= 2
 
 
 def test_nonsense_is_refused() -> None:

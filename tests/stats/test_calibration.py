@@ -61,13 +61,13 @@ def test_cox_agrees_with_an_unpenalised_logistic_regression(seed: int) -> None:
 
 
 def test_perfect_probabilities_are_rarely_condemned() -> None:
-    """2,000 samples of 300 rows; at a rate of .05 more than .065 have probability .002."""
+    """400 samples of 300 rows; at a rate of .05 more than 37 have probability .0001."""
     rng, condemned = np.random.default_rng(0), 0
-    for _ in range(2000):
+    for _ in range(400):
         p = rng.beta(1, 3, size=300)
         condemned += cox_calibration(rng.random(300) < p, p).p_value <= 0.05
 
-    assert condemned / 2000 <= 0.05 + 0.015
+    assert condemned <= 37
 
 
 def test_too_extreme_probabilities_are_found() -> None:

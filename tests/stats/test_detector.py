@@ -91,35 +91,23 @@ def test_evidence_in_calm_averages_the_number_of_blocks() -> None:
     assert np.mean(m) == pytest.approx(5, abs=4 * 5 / np.sqrt(4000))
 
 
-def test_a_year_of_calm_days_seldom_alarms_and_a_drop_is_found_within_a_week() -> None:
-    """More than 5 false years of 60 at 2 % each have probability .0013; median of 40 delays."""
-    rng = np.random.default_rng(1)
-    calm = np.array([_auc_z(rng, REFERENCE_AUC) for _ in range(730)])
-    worse = np.array([_auc_z(rng, REFERENCE_AUC - 0.05) for _ in range(300)])
-
-    assert _n_false_years(rng, calm, 60) <= 5
-    assert np.median(_delays(rng, calm, worse, 40)) <= 7
-
-
-@pytest.mark.slow
 def test_years_at_the_margin_itself_keep_the_budget() -> None:
     """The model sits at the worst value that does not matter, all year.
 
-    More than 10 false years of 200 at 2 % each have probability .0025.
+    More than 6 false years of 60 at 2 % each have probability .0002.
     """
     rng = np.random.default_rng(2)
-    days = np.array([_auc_z(rng, REFERENCE_AUC - MARGIN) for _ in range(2000)])
+    days = np.array([_auc_z(rng, REFERENCE_AUC - MARGIN) for _ in range(600)])
 
-    assert _n_false_years(rng, days, 200) <= 10
+    assert _n_false_years(rng, days, 60) <= 6
 
 
-@pytest.mark.slow
 def test_a_drop_of_five_points_is_found_in_a_week_on_average() -> None:
-    """Mean of 200 delays with sd about 3: standard error .2."""
+    """Mean of 60 delays with sd about 3: standard error .4."""
     rng = np.random.default_rng(3)
-    calm = np.array([_auc_z(rng, REFERENCE_AUC) for _ in range(2000)])
-    worse = np.array([_auc_z(rng, REFERENCE_AUC - 0.05) for _ in range(2000)])
-    delays = _delays(rng, calm, worse, 200)
+    calm = np.array([_auc_z(rng, REFERENCE_AUC) for _ in range(400)])
+    worse = np.array([_auc_z(rng, REFERENCE_AUC - 0.05) for _ in range(300)])
+    delays = _delays(rng, calm, worse, 60)
 
     assert np.mean(delays) <= 7
     assert np.quantile(delays, 0.95) <= 14

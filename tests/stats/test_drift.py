@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from mldeploy.stats import ValueCounts, align_numbers, holm, psi, psi_test
+from mldeploy.stats import ValueCounts, align_numbers, psi, psi_test
 
-N_COLUMNS, N_REFERENCE, N_CURRENT = 40, 5000, 2000
+N_REFERENCE, N_CURRENT = 5000, 2000
 
 
 def _p_values(rng: np.random.Generator, shifts: np.ndarray) -> np.ndarray:
@@ -18,22 +18,7 @@ def _p_values(rng: np.random.Generator, shifts: np.ndarray) -> np.ndarray:
         current = ValueCounts.of(rng.normal(shift, 1, size=N_CURRENT))
         both = align_numbers(reference, current)
         p_values.append(psi_test(both.reference, both.current).p_value)
-    return holm(p_values)
-
-
-def _n_reports_with_alarm(seed: int, n_reports: int, *, shift: float) -> int:
-    rng = np.random.default_rng(seed)
-    shifts = np.full(N_COLUMNS, shift)
-    return sum(bool((_p_values(rng, shifts) <= 0.01).any()) for _ in range(n_reports))
-
-
-def _n_found(seed: int, n_reports: int) -> int:
-    """Reports that flag the one column shifted by .3 sd, and no other."""
-    rng = np.random.default_rng(seed)
-    shifts = np.zeros(N_COLUMNS)
-    shifts[7] = 0.3
-    flagged = [np.flatnonzero(_p_values(rng, shifts) <= 0.01) for _ in range(n_reports)]
-    return sum(f.tolist() == [7] for f in flagged)
+    return np.array(p_values)
 
 
 def test_p_value_is_the_noncentral_tail_of_the_two_sample_index() -> None:
@@ -90,27 +75,9 @@ def test_negative_tolerance_is_refused() -> None:
         psi_test([1, 1], [1, 1], epsilon=-0.1)
 
 
-def test_few_reports_over_forty_columns_alarm_for_nothing() -> None:
-    """More than 3 false alarms in 40 reports at 1 % each have probability .0007."""
-    assert _n_reports_with_alarm(1, 20, shift=0.0) + _n_reports_with_alarm(2, 20, shift=0.12) <= 3
+def test_columns_that_moved_just_as_far_as_is_tolerated_are_seldom_significant() -> None:
+    """A shift of .14 sd has PSI .0196, epsilon is .02; reports over columns are simulated by
+    ``make simulate``. More than 37 of 400 at 5 % have probability .0001."""
+    p_values = _p_values(np.random.default_rng(4), np.full(400, 0.14))
 
-
-def test_one_shifted_column_of_forty_is_found() -> None:
-    """Fewer than 13 of 20 found, when each is found with .9, has probability .0004."""
-    assert _n_found(3, 20) >= 13
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("shift", [0.0, 0.12, 0.14], ids=["none", "psi .014", "psi .0196"])
-def test_reports_without_material_drift_alarm_at_most_one_in_a_hundred(shift: float) -> None:
-    """A shift of s sd has PSI s squared, at most; epsilon is .02, all columns are shifted.
-
-    More than 4 alarms in 60 reports at 1 % each have probability .0004.
-    """
-    assert _n_reports_with_alarm(4, 60, shift=shift) <= 4
-
-
-@pytest.mark.slow
-def test_the_shifted_column_and_no_other_is_found_in_most_reports() -> None:
-    """Fewer than 45 of 60 found, when each is found with .9, has probability .0002."""
-    assert _n_found(5, 60) >= 45
+    assert (p_values <= 0.05).sum() <= 37

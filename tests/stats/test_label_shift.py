@@ -55,17 +55,17 @@ def test_a_known_mixture_is_solved_by_hand() -> None:
 
 @pytest.mark.slow
 def test_shares_sum_to_one_and_intervals_cover() -> None:
-    """150 samples: 132 of them covered (.88) or fewer have probability 6e-4 at .95."""
+    """50 samples: 41 of them covered or fewer have probability 8e-4 at .95."""
     rng, covered, refused = np.random.default_rng(0), 0, 0
-    for _ in range(150):
+    for _ in range(50):
         rows = shifted(rng, n=800)
         found = label_shift(rows.y, rows.said, rows.says)
         refused += found.refused
         assert sum(e.value for e in found.prior) == pytest.approx(0 if found.refused else 1)
         covered += not found.refused and found.prior[1].interval.contains(0.5)
 
-    assert refused <= 6
-    assert covered >= 133 - refused
+    assert refused <= 3
+    assert covered >= 42 - refused
 
 
 def test_a_class_that_moved_is_refused() -> None:
@@ -177,10 +177,10 @@ def test_metrics_without_labels_worked_by_hand() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_what_the_labels_show_on_other_rows() -> None:
-    """Covariate shift and probabilities that are too extreme. 60 samples, five metrics each:
-    of one metric 50 or fewer covered have probability 1.5e-3 at .95."""
+    """Covariate shift and probabilities that are too extreme. 30 samples, five metrics each:
+    of one metric 23 or fewer covered have probability 6e-4 at .95."""
     rng, n_covered = np.random.default_rng(4), dict.fromkeys(METRICS, 0)
-    for _ in range(60):
+    for _ in range(30):
         x, now = rng.normal(size=1500), rng.normal(0.6, 1.3, size=1500)
         y, later = (rng.random(1500) < special.expit(1.5 * v - 1) for v in (x, now))
         said, says = (special.expit(2.2 * v - 1.2) for v in (x, now))
@@ -189,7 +189,7 @@ def test_intervals_cover_what_the_labels_show_on_other_rows() -> None:
             shown = metric(later, says if name == "roc_auc" else says >= 0.5)
             n_covered[name] += getattr(found, name).interval.contains(shown)
 
-    assert min(n_covered.values()) >= 51
+    assert min(n_covered.values()) >= 24
 
 
 METRICS = {

@@ -98,10 +98,10 @@ def test_decisions_on_clear_curves_are_right() -> None:
 @pytest.mark.parametrize("gain", [0.002, 0.01])
 @pytest.mark.parametrize("noise", [0.002, 0.01, 0.03])
 def test_answers_are_seldom_wrong_however_noisy(gain: float, noise: float) -> None:
-    """More than 20 of 200 wrong at 5 % each have probability .0009."""
-    _, wrong, _ = _answers(5, 40, gain=gain, noise=noise)
+    """More than 8 of 40 wrong at 5 % each have probability .0001."""
+    _, wrong, _ = _answers(5, 8, gain=gain, noise=noise)
 
-    assert wrong <= 20
+    assert wrong <= 8
 
 
 def test_noise_leaves_the_question_open() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,7 +71,10 @@ def test_e_value_is_the_ratio_of_the_two_integrals(blocks: list[float], effect: 
 
     def integrand(v: float, delta: float) -> float:
         """Scaled by the chi density's constant and bounded by the Gaussian in v."""
-        return float(np.exp((delta * z) * v - n * delta**2 / 2) * scipy_stats.chi(n).pdf(v))
+        if v <= 0:
+            return 0.0
+        log_chi = (n - 1) * math.log(v) - v**2 / 2 - (n / 2 - 1) * math.log(2) - math.lgamma(n / 2)
+        return math.exp((delta * z) * v - n * delta**2 / 2 + log_chi)
 
     peak = max((effect * z + np.sqrt((effect * z) ** 2 + 4 * n)) / 2, 0.1)
     ratio = sum(
@@ -143,8 +148,8 @@ def test_overwhelming_evidence_overflows_nothing() -> None:
 
 @pytest.mark.parametrize("clump", [1, 10])
 def test_few_healthy_canaries_are_rolled_back(clump: int) -> None:
-    """More than 4 rollbacks of 60 at 1 % each have probability .0004."""
-    assert _n_rollbacks(clump, 60, clump=clump) <= 4
+    """More than 2 rollbacks of 20 at 1 % each have probability .001."""
+    assert _n_rollbacks(clump, 20, clump=clump) <= 2
 
 
 def test_a_doubled_failure_rate_is_found_in_twenty_minutes() -> None:
@@ -166,11 +171,10 @@ def test_a_fivefold_failure_rate_is_found_in_five_minutes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("clump", [1, 5, 30])
-@pytest.mark.parametrize("n_canary", [500, 100, 10])
-def test_healthy_canaries_stay_whatever_their_share_and_clumps(clump: int, n_canary: int) -> None:
-    """240 looks. More than 4 rollbacks of 60 at 1 % each have probability .0004."""
-    assert _n_rollbacks(100 + clump, 60, clump=clump, n_canary=n_canary) <= 4
+@pytest.mark.parametrize(("n_canary", "clump"), [(500, 30), (100, 5), (10, 1)])
+def test_healthy_canaries_stay_whatever_their_share_and_clumps(n_canary: int, clump: int) -> None:
+    """240 looks. More than 3 rollbacks of 30 at 1 % each have probability .0002."""
+    assert _n_rollbacks(100 + clump, 30, clump=clump, n_canary=n_canary) <= 3
 
 
 def test_a_test_that_counts_rows_rolls_back_clumped_canaries() -> None:

@@ -74,7 +74,7 @@ def test_a_run_that_is_continued_has_the_figures_of_one_run() -> None:
     assert run(die, repetitions=60, before=first).values == whole.values
 
 
-def test_slow_lines_get_a_hundred_repetitions_before_others_get_more() -> None:
+def test_slow_lines_get_their_repetitions_before_others_get_more() -> None:
     """Without minutes each is repeated 20 times; with them all that is asked for."""
     coin = Bar(decision="coin", promise="a", trial=lambda rng: bool(rng.random() < 0.5))
     other = dataclasses.replace(coin, promise="b")

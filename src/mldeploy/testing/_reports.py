@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, final
@@ -69,15 +70,15 @@ class ReportConformance(Conformance, kit=True):
     def made(self, trial: Trial) -> Made:
         """The reports on the ordinary cases, None where one was refused.
 
-        They are made once for a part that is handed out again.
+        They are made once for a part that is handed out again, or made again with the same state.
         """
-        kept = self._kept
-        if id(trial.part) not in kept:
+        kept, state = self._kept, _state_of(trial.part)
+        if state not in kept:
             reports = tuple(_try(case, trial.part) for case in trial.ordinary)
-            kept[id(trial.part)] = (trial.part, reports)
-        return kept[id(trial.part)][1]
+            kept[state] = (trial.part, reports)
+        return kept[state][1]
 
-    _kept: ClassVar[dict[int, tuple[object, Made]]] = {}
+    _kept: ClassVar[dict[bytes | int, tuple[object, Made]]] = {}
 
     @pytest.fixture
     def checks(self, trial: Trial) -> frozenset[str]:
@@ -172,6 +173,14 @@ class ReportConformance(Conformance, kit=True):
         if report is not None:
             require_escaped(report._repr_html_() + report.to_html() + report.to_markdown())
             require_round_trip(report)
+
+
+def _state_of(part: object) -> bytes | int:
+    """Return all that a part is; its address if it cannot be told."""
+    try:
+        return pickle.dumps(part)
+    except (AttributeError, TypeError, pickle.PicklingError):
+        return id(part)
 
 
 def _try(case: Case, part: Any) -> Report | None:
