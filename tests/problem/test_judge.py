@@ -12,6 +12,7 @@ from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
     f1_score,
+    mean_pinball_loss,
     precision_score,
     roc_auc_score,
 )
@@ -326,3 +327,53 @@ def test_a_promise_that_no_threshold_keeps_leaves_everything_to_people() -> None
 
     assert routing.certain is Route.REVIEW
     assert set(routing.route(np.array([0.99, 0.5]), n_rows=2)) == {"review"}
+
+
+# --- quantiles ------------------------------------------------------------------------------
+
+
+def quantile_rows(y: Any, said: Any) -> ScoredRows:
+    return ScoredRows(task=Task.REGRESSION, y_true=np.asarray(y, float), y_pred=np.asarray(said))
+
+
+def test_the_loss_of_a_quantile_matches_the_value_worked_by_hand() -> None:
+    """At 0.9, too low by 2 costs 0.9 * 2 and too high by 3 costs 0.1 * 3: the mean is 1.05."""
+    rows = quantile_rows([5.0, 1.0], [3.0, 4.0])
+
+    assert point_value(find_metric("pinball_loss_p90"), rows) == pytest.approx(1.05)
+
+
+@pytest.mark.parametrize("percent", [1, 50, 95])
+def test_the_loss_of_a_quantile_is_that_of_scikit_learn(percent: int) -> None:
+    y, said = np.random.default_rng(0).normal(size=(2, 200))
+
+    loss = point_value(find_metric(f"pinball_loss_p{percent}"), quantile_rows(y, said))
+
+    assert loss == pytest.approx(mean_pinball_loss(y, said, alpha=percent / 100))
+
+
+def test_the_true_quantile_costs_least_and_a_criterion_tells() -> None:
+    """Exponential amounts: the 0.9 quantile is ln 10; half and twice of it cost more."""
+    y = np.random.default_rng(1).exponential(size=4000)
+    right, *others = (quantile_rows(y, np.full(4000, c * np.log(10))) for c in (1.0, 0.5, 2.0))
+    asked = Criterion("pinball_loss_p90", better_than="baseline")
+
+    for other in others:
+        judge = Judge(check="Test", rivals={"baseline": {"constant": other}})
+        (finding,) = judge.judge(asked, right)
+        assert finding.verdict is Verdict.PASS
+
+
+def test_the_interval_of_a_quantile_loss_covers() -> None:
+    """Exponential amounts answered by ln 10, whose mean loss at 0.9 is 0.1 ln 10.
+
+    The loss is 0.9 (y - q)+ + 0.1 (q - y)+ with E(y - q)+ = exp(-q) = 0.1 and
+    E(q - y)+ = q - 1 + 0.1, in all 0.1 q = 0.2303. 30 of 40 or fewer covered have probability
+    3e-4 at 0.93.
+    """
+    rng, metric, covered = np.random.default_rng(2), find_metric("pinball_loss_p90"), 0
+    for _ in range(40):
+        rows = quantile_rows(rng.exponential(size=300), np.full(300, np.log(10)))
+        covered += measure(metric, rows).interval.contains(0.1 * np.log(10))
+
+    assert covered > 30

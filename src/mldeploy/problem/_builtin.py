@@ -74,6 +74,15 @@ def _absolute_percentage_error(y: Array, p: Array) -> tuple[Array, Array]:
     return np.abs(y - p) / np.maximum(np.abs(y), _TINY), np.ones(len(y))
 
 
+def _pinball(level: float) -> PerRow:
+    """Loss that is least, on average, at this quantile (Koenker and Bassett, Econometrica 46)."""
+
+    def loss(y: Array, p: Array) -> tuple[Array, Array]:
+        return np.where(y >= p, level * (y - p), (1 - level) * (p - y)), np.ones(len(y))
+
+    return loss
+
+
 def _auc(y_true: Array, y_hat: Array, *, sample_weight: Array) -> float:
     return roc_auc(y_true, y_hat, sample_weight)
 
@@ -117,12 +126,25 @@ def builtin_metrics() -> Mapping[str, Metric]:
         _quality("mean_absolute_error", _absolute_error, regression, **loss),
         _quality("mean_squared_error", _squared_error, regression, **loss),
         _quality("mean_absolute_percentage_error", _absolute_percentage_error, regression, **loss),
+        *_quantile_losses(),
         _quality("positive_rate", _positive_rate, binary, kind=MetricKind.BUSINESS, **_share),
         *_gaps(),
         *_latencies(),
         *_without_rows(),
     ]
     return {metric.name: metric for metric in metrics}
+
+
+def _quantile_losses() -> Iterable[Metric]:
+    """Of models that predict a quantile: answers above and below the truth weigh differently."""
+    for percent in (1, 5, 10, 25, 50, 75, 90, 95, 99):
+        yield _quality(
+            f"pinball_loss_p{percent}",
+            _pinball(percent / 100),
+            (Task.REGRESSION,),
+            lower=True,
+            lowest=0.0,
+        )
 
 
 def _gaps() -> Iterable[Metric]:
