@@ -340,6 +340,42 @@ def test_employment_is_told_alike_year_after_year_and_by_sex(make_model: Any, or
 
 
 @pytest.mark.slow
+def test_unequal_false_alarms_of_employment_are_no_chance(make_model: Any, oracle: Any) -> None:
+    """Of men of several races 11 to 14 % are called employed who are not, of Asian women 27 to
+    29 %: both are named in each year by itself."""
+    frame = employment("analysis")[["prediction", "SEX", "RAC1P", "employed", "year"]]
+    problem = Problem(
+        name="job", statement="Who is employed?", target="employed", positive=1,
+        sensitive=["SEX", "RAC1P"], features=["prediction"],
+        criteria=[Criterion("accuracy", at_least=0.7)],
+    )  # fmt: skip
+    model = make_model(oracle("prediction"), frame.iloc[:100], problem)
+
+    named = []
+    for _, year in frame.groupby("year"):
+        report = FairnessValidator(definitions=["equalized_odds"]).validate(
+            model, dataset_for(year, problem), problem
+        )
+        named.append({f.slice for f in report.findings if f.verdict is Verdict.FAIL})
+
+    assert len(named) == 3
+    always = set.intersection(*named)
+    assert {"SEX=1 & RAC1P=9", "SEX=2 & RAC1P=6"} <= always
+
+
+def test_shuffled_groups_are_told_alike(judged: Judged) -> None:
+    """Answers do not depend on the group: more than 5 of 20 tables at 5 % have chance 0.0003."""
+    rng, n_failed = np.random.default_rng(0), 0
+    for _ in range(20):
+        groups = rng.choice(["A", "B", "C"], 600, p=[0.6, 0.3, 0.1])
+        answer, late = rng.integers(0, 2, (2, 600))
+        report = judged(pd.DataFrame({"carrier": groups, "answer": answer, "late": late}))
+        n_failed += any(f.verdict is Verdict.FAIL for f in report.findings)
+
+    assert n_failed <= 5
+
+
+@pytest.mark.slow
 class TestFairnessValidator(ValidatorConformance):
     @pytest.fixture
     def validator(self) -> Validator:
