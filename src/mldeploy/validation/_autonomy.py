@@ -11,9 +11,9 @@ from typing_extensions import override
 from mldeploy.data import Dataset
 from mldeploy.evidence import Finding, Report, Severity, Verdict
 from mldeploy.model import Model
-from mldeploy.problem import Problem, ReviewUncertain, Route, Routing, ScoredRows
-from mldeploy.stats import wilson
-from mldeploy.validation._base import Validator
+from mldeploy.problem import Autonomy, Problem, ReviewUncertain, Route, Routing, ScoredRows
+from mldeploy.stats import looks_alpha, wilson
+from mldeploy.validation._looks import LookingValidator
 from mldeploy.validation._risk_coverage import RiskCoverage, risk_coverage
 
 _NAME = "automatic_share"
@@ -23,11 +23,17 @@ _NO_PROBABILITY = "The model gives no probabilities, so people decide every time
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class AutonomyValidator(Validator):
+class AutonomyValidator(LookingValidator):
     """Make the problem's autonomy policy concrete: from which confidence on answers may stand.
 
     The finding carries the routing; `routing_from` reads it, and the bundle takes it along, so
     that what serves is what was judged.
+
+    Attributes
+    ----------
+    n_looks : int
+        As of `CriteriaValidator`: what is promised with a chance of `delta` to be broken is so,
+        too, where thresholds of other models were learnt on these rows before.
     """
 
     @override
@@ -38,7 +44,7 @@ class AutonomyValidator(Validator):
         unsure = isinstance(problem.autonomy, ReviewUncertain) and (
             rows.y_score is None or not model.signature.probabilistic
         )
-        routing = _nothing_alone(len(rows)) if unsure else problem.autonomy.calibrate(rows)
+        routing = _nothing_alone(len(rows)) if unsure else self._policy(problem).calibrate(rows)
         automatic = routing.coverage if routing.certain is Route.AUTOMATIC else 0.0
         share = wilson(round(automatic * routing.n), routing.n)
         impossible = routing.certain is Route.REVIEW
@@ -57,6 +63,12 @@ class AutonomyValidator(Validator):
                 **_curve(problem, routing, None if unsure else rows),
             },
         )
+
+    def _policy(self, problem: Problem) -> Autonomy:
+        policy = problem.autonomy
+        if not isinstance(policy, ReviewUncertain):
+            return policy
+        return policy.model_copy(update={"delta": looks_alpha(self.n_looks, policy.delta)})
 
 
 def routing_from(report: Report) -> Routing | None:
