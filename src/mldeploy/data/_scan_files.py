@@ -15,6 +15,7 @@ import polars as pl
 
 from mldeploy.data._column_counts import TableCounts, merged_tables
 from mldeploy.data._scan import Batch, count
+from mldeploy.data._scan_slices import slices_of
 from mldeploy.data._scan_source import Scan, batch_rows
 from mldeploy.data._scan_stores import said_of_store
 from mldeploy.data._scan_text_files import (
@@ -217,11 +218,13 @@ def _batches(path: str, opening: Opening, height: int | None) -> Iterator[Batch]
         size = 0 if before is None or not height else before.st_size / height
         yield Batch(frame=pl.DataFrame(schema=schema), of=path)
         n_read = 0
-        for frame in query.collect_batches(
-            chunk_size=batch_rows(len(schema), size), maintain_order=False, engine="streaming"
-        ):
-            n_read += frame.height
-            yield Batch(frame=frame, of=path)
+        in_slices = before is not None and height is not None and format_of(path) == "parquet"
+        for rows in slices_of(query, height or 0, size, path) if in_slices else [query]:
+            for frame in rows.collect_batches(
+                chunk_size=batch_rows(len(schema), size), maintain_order=False, engine="streaming"
+            ):
+                n_read += frame.height
+                yield Batch(frame=frame, of=path)
         after = None if is_remote(path) else os.stat(path)  # noqa: PTH116 - as above
     if before is not None and after is not None:
         same = (before.st_size, before.st_mtime_ns, before.st_ino) == (
