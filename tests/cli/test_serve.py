@@ -128,6 +128,47 @@ def test_a_compiled_bundle_is_served_without_scikit_learn_or_pandas(
     assert "pandas" not in libraries
 
 
+LOADED_WHEN_READY = """
+import json, os, sys
+
+from mldeploy.cli import main
+
+
+class Told:
+    def write(self, text):
+        if text.startswith("serving "):
+            print(json.dumps(sorted(sys.modules)), flush=True)
+            os._exit(0)
+        sys.__stderr__.write(text)
+
+    def flush(self):
+        pass
+
+
+sys.stderr = Told()
+main()
+"""
+
+
+def test_a_server_is_ready_with_little_loaded(bundle: Path, tmp_path: Path) -> None:
+    """When this was written: 129 modules of ours; what else there is waits until it is used."""
+    asked = ("serve", bundle, "--port", "0", "--log", tmp_path / "log")
+
+    said = subprocess.run(
+        [sys.executable, "-c", LOADED_WHEN_READY, *map(str, asked)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    loaded = set(json.loads(said.stdout or "[]"))
+    ours = {name for name in loaded if name.partition(".")[0] == "mldeploy"}
+    seldom = ("mldeploy.problem._problem", "mldeploy.serving._drift", "mldeploy.serving._compact")
+    assert {"numpy", "mldeploy.cli._serve"} <= loaded, said.stderr
+    assert not {"sklearn", "pandas", "scipy", "polars.dataframe", "tomlkit", "tqdm"} & loaded
+    assert not loaded.intersection(seldom)
+    assert len(ours) < 145
+    assert len(loaded) < 600
+
+
 def test_several_processes_follow_an_alias_and_keep_labels(start: Start, store: Path) -> None:
     project = approve_second(store)
     served = start("--store", store, "serve", "delays@champion", "--workers", "2")
