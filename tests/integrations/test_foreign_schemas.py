@@ -13,7 +13,7 @@ import pandera.pandas as pandas_pandera
 import polars as pl
 import pytest
 from google.protobuf import text_format
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pandera import polars as polars_pandera
@@ -199,6 +199,7 @@ def typed_schemas(draw: st.DrawFn) -> Schema:
     return Schema(columns=tuple(columns))
 
 
+@settings(max_examples=20)
 @given(typed_schemas(), typed)
 def test_pandera_accepts_the_frames_that_the_schema_accepts(
     schema: Schema, frame: pl.DataFrame
@@ -218,6 +219,19 @@ def _passes(foreign: Any, frame: Any) -> bool:
     return True
 
 
+def test_pandera_accepts_whole_numbers_and_booleans_of_which_none_is_missing_though_one_may() -> (
+    None
+):
+    frame = pl.DataFrame({"n": [1, 2], "b": [True, False]})
+    schema = Schema.infer(
+        pl.concat([frame, pl.DataFrame({"n": [None], "b": [None]})], how="vertical_relaxed")
+    )
+
+    assert all(column.nullable for column in schema.columns)
+    assert _passes(to_pandera(schema), to_pandas(schema.enforce(frame)))
+
+
+@settings(max_examples=20)
 @given(typed_schemas())
 def test_pandera_is_read_back(schema: Schema) -> None:
     for write in (to_pandera_polars, to_pandera):

@@ -72,7 +72,7 @@ def to_pandera(schema: Schema) -> Any:
     -------
     pandera.pandas.DataFrameSchema
         For frames as `to_pandas` returns them: whole numbers and booleans that may be missing
-        are float64 there.
+        are float64 where one is, and made so where none is.
 
     Examples
     --------
@@ -87,6 +87,7 @@ def to_pandera(schema: Schema) -> Any:
             _pandas_type(column),
             checks=list(_checks(column, pandas_pandera.Check)),
             nullable=column.nullable,
+            coerce=column.nullable and column.kind in {"integer", "boolean"},
             required=not column.optional,
             unique=(column.name,) in schema.keys,
         )
