@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -14,31 +15,27 @@ BLOCK = re.compile(r"^```py(?:thon)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = sorted(HOW_TO.glob("write-a*.md"))
 
 
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> ET.Element:
+    """What one pytest says of all pages; the blocks of each are a module, and end in its kit."""
+    folder = tmp_path_factory.mktemp("pages")
+    for page in PAGES:
+        blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+        (folder / f"{_module(page)}.py").write_text("\n\n".join(blocks), encoding="utf-8")
+    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "--junitxml=report.xml"]
+    subprocess.run([sys.executable, "-m", "pytest", *options], cwd=folder, check=False)
+    return ET.parse(folder / "report.xml").getroot()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_part_of_a_page_passes_its_kit(page: Path, tmp_path: Path) -> None:
-    """All blocks in one module, which pytest collects: the last one derives from the kit."""
-    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
-    module = tmp_path / f"test_{page.stem.replace('-', '_')}.py"
-    module.write_text("\n\n".join(blocks), encoding="utf-8")
+def test_the_part_of_a_page_passes_its_kit(page: Path, report: ET.Element) -> None:
+    cases = [c for c in report.iter("testcase") if _module(page) in (c.get("classname") or "")]
+    broken = [c for c in cases if c.find("failure") is not None or c.find("error") is not None]
 
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-W",
-            "error",
-            "-p",
-            "no:cacheprovider",
-            module.name,
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert len(cases) - len([c for c in cases if c.find("skipped") is not None]) > 3
+    assert not broken, "\n".join("".join(c.itertext())[-3000:] for c in broken)
 
-    assert ran.returncode == 0, ran.stdout[-3000:]
-    assert re.search(r"\d{1,3} passed", ran.stdout)
+
+def _module(page: Path) -> str:
+    return f"test_{page.stem.replace('-', '_')}"

@@ -103,9 +103,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def registry(tmp_path: Path, clock: Clock) -> Iterator[Registry]:
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     with Store.open(tmp_path / "mlstore", clock=clock) as store:
-        yield Registry(store)
+        yield store
+
+
+@pytest.fixture
+def registry(store: Store) -> Registry:
+    return Registry(store)
 
 
 @pytest.fixture

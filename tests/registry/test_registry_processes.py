@@ -105,7 +105,7 @@ def killed_after(process: subprocess.Popen[str], seconds: float) -> list[int]:
     return [int(line) for line in output.split("\n")[:-1]]
 
 
-@pytest.mark.parametrize("n_kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_kills", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_kill_at_any_moment_loses_nothing_acknowledged(
     tmp_path: Path, bundle: Bundle, evidence: Path, start: Start, n_kills: int
 ) -> None:
