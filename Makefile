@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
+# Tests start hundreds of processes; each would compile mldeploy anew where this is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 # uv installs in seconds what takes pip minutes; where it cannot, pip does.
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
