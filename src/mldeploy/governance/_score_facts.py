@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import sqlalchemy as sa
 
@@ -15,6 +15,7 @@ from mldeploy.model import Bundle
 from mldeploy.registry import CHAMPION, ModelVersion, Promotion, Registry
 from mldeploy.store import Event, Store, tables
 
+Belongs: TypeAlias = Callable[[Finding], bool]
 _MOST_WINDOWS: Final = 20
 _WHOLE_WAY: Final = {"assess", "train", "validate", "register"}
 
@@ -26,6 +27,8 @@ class Point:
     points: float
     summary: str
     evidence: str
+    is_open: bool = False
+    """Whether it was asked without an answer, so that somebody's word may count instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,31 +73,49 @@ class Facts:
             now=at,
         )
 
-    def judged(self, reports: Sequence[Report], *checks: str, name: str = "") -> Point | None:
-        """Return what the findings of some checks are worth: a failure nothing, a pass a point.
+    def validated(self, belongs: Belongs) -> Point | None:
+        """Return what the findings of the validation are worth."""
+        return _judged([(self.version.report, self.evidence)], belongs)
 
-        The newest report that has a pass or a failure among them counts.
-        """
-        for report in reversed(reports):
-            found = [
-                f for f in report.findings if f.check in checks and (not name or f.name == name)
-            ]
-            told = [f for f in found if f.verdict is not Verdict.INSUFFICIENT]
-            if told:
-                failed = [f for f in told if f.verdict is Verdict.FAIL and f.waived_by is None]
-                return pointed((failed or told)[0], report, points=0.0 if failed else 1.0)
-            if found:
-                return pointed(found[0], report, points=0.0)
-        return None
+    def assessed(self, belongs: Belongs) -> Point | None:
+        """Return what the findings of the newest assessment are worth."""
+        return _judged([(report.digest, report) for report in self.assessments], belongs)
+
+    def monitored(self, belongs: Belongs) -> Point | None:
+        """Return what the findings of the newest window that tells anything are worth."""
+        return _judged([(report.digest, report) for report in self.windows], belongs)
 
 
-def pointed(finding: Finding, report: Report, *, points: float) -> Point:
-    """Return points for a finding, with where it can be read."""
+def by_check(*checks: str, name: str = "") -> Belongs:
+    """Return what tells the findings of some checks, perhaps of one name only."""
+    return lambda finding: finding.check in checks and (not name or finding.name == name)
+
+
+def pointed(finding: Finding, report: str, *, points: float) -> Point:
+    """Return points for a finding, with the digest of the report in which it can be read."""
     return Point(
         points=points,
         summary=finding.summary,
-        evidence=f"report {report.digest}, finding {finding.check}/{finding.name}",
+        evidence=f"report {report}, finding {finding.check}/{finding.name}",
     )
+
+
+def _judged(kept: Sequence[tuple[str, Report]], belongs: Belongs) -> Point | None:
+    """Return what findings are worth: a failure that nobody waived nothing, a pass a point.
+
+    The newest report that has a pass or a failure among them counts. Reports come with the
+    digest under which they are kept, since waivers change a report's own.
+    """
+    unanswered = None
+    for digest, report in reversed(kept):
+        found = [f for f in report.findings if belongs(f)]
+        told = [f for f in found if f.verdict is not Verdict.INSUFFICIENT]
+        if told:
+            failed = [f for f in told if f.verdict is Verdict.FAIL and f.waived_by is None]
+            return pointed((failed or told)[0], digest, points=0.0 if failed else 1.0)
+        if found and unanswered is None:
+            unanswered = replace(pointed(found[0], digest, points=0.0), is_open=True)
+    return unanswered
 
 
 def _trials(store: Store, name: str, trained_at: datetime) -> tuple[str, int] | None:

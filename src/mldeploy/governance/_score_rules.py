@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from mldeploy.evidence import Verdict
-from mldeploy.governance._score_facts import Facts, Point, pointed
+from mldeploy.governance._score_facts import Facts, Point, by_check, pointed
 from mldeploy.stats import Interval
 
 Rule: TypeAlias = Callable[[Facts], Point | None]
 
 
 def _validated(*checks: str, name: str = "") -> Rule:
-    return lambda facts: facts.judged([facts.evidence], *checks, name=name)
+    return lambda facts: facts.validated(by_check(*checks, name=name))
 
 
 def _assessed(*checks: str) -> Rule:
-    return lambda facts: facts.judged(facts.assessments, *checks)
+    return lambda facts: facts.assessed(by_check(*checks))
 
 
 def _monitored(*checks: str) -> Rule:
-    return lambda facts: facts.judged(facts.windows, *checks)
+    return lambda facts: facts.monitored(by_check(*checks))
 
 
 def _schema(facts: Facts) -> Point:
@@ -67,7 +69,9 @@ def _agrees(facts: Facts) -> Point | None:
         ]  # fmt: skip
         if both:
             apart = [f for f, before in both if not _overlap(f.interval, before)]
-            point = pointed((apart or [both[0][0]])[0], report, points=0.0 if apart else 1.0)
+            point = pointed(
+                (apart or [both[0][0]])[0], report.digest, points=0.0 if apart else 1.0
+            )
             told = "far from" if apart else "within the uncertainty of"
             summary = f"The figure online is {told} that of the validation. {point.summary}"
             return Point(points=point.points, summary=summary, evidence=point.evidence)
@@ -82,13 +86,23 @@ def _overlap(one: Interval | None, other: Interval | None) -> bool:
 
 def _simpler(facts: Facts) -> Point | None:
     """Return how it compares with its baselines; criteria and validators name them alike."""
-    beside = [f for f in facts.evidence.findings if f.name.endswith(" vs baseline")]
-    told = [f for f in beside if f.verdict is not Verdict.INSUFFICIENT]
-    if not told:
-        fit = facts.judged([facts.evidence], "FitValidator")
-        return fit or (pointed(beside[0], facts.evidence, points=0.0) if beside else None)
-    failed = [f for f in told if f.verdict is Verdict.FAIL]
-    return pointed((failed or told)[0], facts.evidence, points=0.0 if failed else 1.0)
+    beside = facts.validated(lambda f: f.name.endswith(" vs baseline"))
+    if beside is not None and not beside.is_open:
+        return beside
+    return facts.validated(by_check("FitValidator")) or beside
+
+
+def _ageing(facts: Facts) -> Point | None:
+    """Return whether it is known how the model ages; bad news is known as well."""
+    found = facts.validated(by_check("StalenessValidator", name="retraining_period"))
+    return found if found is None or found.is_open else replace(found, points=1.0)
+
+
+def _slices(facts: Facts) -> Point | None:
+    """Return how it does on slices that criteria name, or that were searched."""
+    return facts.validated(
+        lambda f: f.check == "SliceValidator" or (f.criterion is not None and f.slice is not None)
+    )
 
 
 def _searched(facts: Facts) -> Point | None:
@@ -101,7 +115,7 @@ def _searched(facts: Facts) -> Point | None:
 def _repeatable(facts: Facts) -> Point | None:
     made = facts.bundle.provenance
     known = made.code.commit is not None and made.code.dirty is False and made.seed is not None
-    seeds = facts.judged([facts.evidence], "StabilityValidator", name="seeds")
+    seeds = facts.validated(by_check("StabilityValidator", name="seeds"))
     if known and seeds is not None and seeds.points:
         return seeds
     if not known:
@@ -134,7 +148,7 @@ def _gate(facts: Facts) -> Point:
 
 
 def _followed(facts: Facts) -> Point | None:
-    explained = facts.judged([facts.evidence], "ExplanationValidator")
+    explained = facts.validated(by_check("ExplanationValidator"))
     if explained is not None and explained.points:
         return explained
     if not facts.bundle.has_golden:
@@ -164,7 +178,7 @@ def _way_back(facts: Facts) -> Point | None:
         if f.check == "RehearsalValidator" and f.name == "rollback" and "seconds" in f.details
     ]
     if drill and drill[0].verdict is Verdict.PASS:
-        return pointed(drill[0], facts.evidence, points=1.0)
+        return pointed(drill[0], facts.version.report, points=1.0)
     back = [move for move in facts.moves if move.is_rollback]
     if back:
         return Point(points=1.0, summary=str(back[-1]), evidence=f"promotion {back[-1].digest}")
@@ -178,17 +192,17 @@ def _way_back(facts: Facts) -> Point | None:
 
 
 def _same_features(facts: Facts) -> Point | None:
-    golden = facts.judged([facts.evidence], "RehearsalValidator", name="golden_rows")
+    golden = facts.validated(by_check("RehearsalValidator", name="golden_rows"))
     if golden is not None:
         return golden
     compiled = facts.bundle.compiled_report
     if compiled is None:
         return None
-    failed = [f for f in compiled.findings if f.verdict is Verdict.FAIL and f.name != "serves"]
     told = compiled.select(name="serves") or compiled.findings
     if not told:
         return None
-    return pointed((failed or told)[0], compiled, points=1.0)
+    evidence = f"bundle {facts.bundle.digest}, compiled_report.json"
+    return Point(points=1.0, summary=told[0].summary, evidence=evidence)
 
 
 def _fresh(facts: Facts) -> Point | None:
@@ -204,10 +218,11 @@ def _fresh(facts: Facts) -> Point | None:
             summary=f"It is {age:.0f} days old and monitored; how it ages is not known.",
             evidence=f"report {latest.digest}",
         )
-    days = days / 86_400 if period[0].unit == "s" else days
+    days /= 86_400
+    most = f"of {days:.0f} that it may be" if math.isfinite(days) else "and was not seen to age"
     return Point(
         points=1.0 if age <= days else 0.0,
-        summary=f"It is {age:.0f} days old, of {days:.0f} that it may be.",
+        summary=f"It is {age:.0f} days old, {most}.",
         evidence=f"report {facts.version.report}, finding StalenessValidator/retraining_period",
     )
 
@@ -221,9 +236,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "model 1": _reviewed,
     "model 2": _agrees,
     "model 3": _searched,
-    "model 4": _validated("StalenessValidator"),
+    "model 4": _ageing,
     "model 5": _simpler,
-    "model 6": _validated("SliceValidator"),
+    "model 6": _slices,
     "model 7": _validated("FairnessValidator"),
     "infrastructure 1": _repeatable,
     "infrastructure 3": _whole_way,

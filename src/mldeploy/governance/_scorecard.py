@@ -187,7 +187,7 @@ def _item(test: ScoreTest, facts: Facts, declared: Declaration | None) -> ScoreI
     rule = RULES.get(test.id)
     found = None if rule is None else rule(facts)
     by = "" if found is None else "store"
-    if declared is not None and found is None:
+    if declared is not None and (found is None or found.is_open):
         points = 1.0 if declared.is_repeated else 0.5
         summary = f"{declared.reason} ({declared.by}, until {declared.until:%Y-%m-%d})"
         found, by = Point(points=points, summary=summary, evidence=declared.evidence), "declared"
