@@ -30,6 +30,8 @@ def finding(**facts):
     return Finding(**(told | facts))
 """
 
+exec(HEAD, {})  # pytester forgets what is first imported in its runs, and numpy cannot be twice
+
 ASSESSOR = """
 class Part(DataAssessor):
     seen = 0

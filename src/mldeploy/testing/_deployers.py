@@ -111,7 +111,8 @@ class DeployerConformance(Conformance, kit=True):
             first, again = _versions(live), _versions(live)
             rows = _rows_for(_KEYS)
             alone = [live.predict(_row(rows, i), key=_KEYS[i]).version for i in range(20)]
-        assert again == first
+        strayed = [k for k, a, b in zip(_KEYS, first, again, strict=True) if a != b]
+        assert not strayed[:5], "these met another version when they asked again"
         assert alone == first[:20]
         assert 130 <= first.count("sample:2") <= 270
 

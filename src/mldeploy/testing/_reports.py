@@ -72,13 +72,13 @@ class ReportConformance(Conformance, kit=True):
 
         They are made once for a part that is handed out again, or made again with the same state.
         """
-        kept, state = self._kept, _state_of(trial.part)
+        kept, state = self._kept, (type(trial.part), _state_of(trial.part))
         if state not in kept:
             reports = tuple(_try(case, trial.part) for case in trial.ordinary)
             kept[state] = (trial.part, reports)
         return kept[state][1]
 
-    _kept: ClassVar[dict[bytes | int, tuple[object, Made]]] = {}
+    _kept: ClassVar[dict[tuple[type, bytes | int], tuple[object, Made]]] = {}
 
     @pytest.fixture
     def checks(self, trial: Trial) -> frozenset[str]:
