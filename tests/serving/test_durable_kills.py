@@ -245,6 +245,37 @@ def test_a_kill_at_every_call_that_changes_the_disk_loses_and_doubles_nothing(
 
 
 @needs_fork
+def test_a_forked_child_closes_no_file_of_others_for_a_log_that_was_closed_before(
+    tmp_path: Path,
+) -> None:
+    script = """
+import os, sys
+sys.path.insert(0, sys.argv[2])
+from test_durable_kills import durable, row
+from mldeploy.serving import _durable_settle
+
+def refuse(*_, **__):
+    raise OSError(28, "No space left on device")
+
+_durable_settle.settle = refuse
+log = durable(sys.argv[1])
+log.write(row("kept"))
+log.close()
+files = [os.open(os.devnull, os.O_RDONLY) for _ in range(64)]
+child = os.fork()
+if child == 0:
+    for file in files:
+        os.fstat(file)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)]
+    subprocess.run([*command, str(Path(__file__).parent)], check=True, timeout=60)
+
+    assert ids(tmp_path) == ["kept"]
+
+
+@needs_fork
 def test_a_forked_child_has_a_journal_of_its_own(tmp_path: Path) -> None:
     script = """
 import os, signal, sys

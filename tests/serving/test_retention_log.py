@@ -287,6 +287,17 @@ def test_temporary_files_of_killed_processes_are_removed_when_they_are_old(tmp_p
     assert [p.name for p in folder.glob(".*")] == [".part-2.parquet.tmp"]
 
 
+def test_a_temporary_file_that_is_renamed_while_it_is_looked_at_is_left_to_its_writer(
+    tmp_path: Path,
+) -> None:
+    """A link to nowhere is what such a file looks like: listed, and gone when it is asked."""
+    fill(tmp_path, 1)
+    folder = files(tmp_path)[0].parent
+    (folder / ".part-1.parquet.tmp").symlink_to(folder / "renamed")
+
+    assert compact(tmp_path, before=START + DAY) == 0
+
+
 # --- observers --------------------------------------------------------------------------------
 
 

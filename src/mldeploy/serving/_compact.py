@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -159,7 +160,14 @@ def _merge(folder: Folder, group: Sequence[Path], number: int) -> None:
 def _abandoned(folder: Folder) -> list[Path]:
     """Return temporary files that a killed process left."""
     limit = time.time() - _ABANDONED.total_seconds()
-    return [path for path in folder.path.glob(".*.tmp") if path.stat().st_mtime < limit]
+    return [path for path in folder.path.glob(".*.tmp") if _touched(path) < limit]
+
+
+def _touched(path: Path) -> float:
+    """Return when a file was last written; never, if its writer has just renamed it."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return math.inf
 
 
 def _replaced_by(path: Path) -> list[str]:

@@ -70,12 +70,31 @@ def journals(root: Path, deployment: str | None) -> list[tuple[str, Path, Journa
 
 
 @final
+class Held:
+    """An open and locked file that is let go of once, whoever lets go first.
+
+    A forked child lets go of everything that its parent knows of. What the parent had closed
+    before has a number that may be another file's by then.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._is_held = True
+
+    def leave(self) -> None:
+        """Close the file; the lock ends when the last process has."""
+        if self._is_held:
+            self._is_held = False
+            os.close(self.descriptor)
+
+
+@final
 @dataclass(frozen=True, kw_only=True)
 class Sealed:
     """A journal that nobody writes to, and the lock on it."""
 
     path: Path
-    lock: int
+    lock: Held
 
     def remove(self, *, aside: Path | None = None) -> None:
         """Remove the file, or move it aside, and let go of it."""
@@ -91,7 +110,7 @@ class Sealed:
 
     def leave(self) -> None:
         """Let go of the file, and let somebody else settle it."""
-        os.close(self.lock)
+        self.lock.leave()
 
 
 @final
@@ -112,7 +131,7 @@ class Journal:
         self.path = home / str(self.name)
         self.n_rows = 0
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY
-        self._descriptor = os.open(self.path, flags, 0o666)
+        self._lock = Held(os.open(self.path, flags, 0o666))
         self._size = 0
         self._is_torn = False
         try:
@@ -120,7 +139,7 @@ class Journal:
             self._add(MAGIC)
             sync_folder(home)
         except BaseException:
-            os.close(self._descriptor)
+            self._lock.leave()
             with suppress(OSError):
                 self.path.unlink()
             raise
@@ -135,11 +154,15 @@ class Journal:
         if self._is_torn:
             with suppress(OSError):
                 self._mend()
-        return Sealed(path=self.path, lock=self._descriptor)
+        return Sealed(path=self.path, lock=self._lock)
 
     def leave(self) -> None:
-        """Let go of the file; the lock ends when the last process has let go."""
-        os.close(self._descriptor)
+        """Let go of the file."""
+        self._lock.leave()
+
+    @property
+    def _descriptor(self) -> int:
+        return self._lock.descriptor
 
     def _add(self, content: bytes) -> None:
         if self._is_torn:
@@ -219,7 +242,7 @@ def take_over(path: Path) -> Sealed | None:
     with suppress(FileNotFoundError):
         descriptor = os.open(path, os.O_RDWR | _BINARY)
         if try_lock(descriptor) and _is_still(path, descriptor):
-            return Sealed(path=path, lock=descriptor)
+            return Sealed(path=path, lock=Held(descriptor))
         os.close(descriptor)
     return None
 
