@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -17,13 +15,7 @@ from sklearn.base import BaseEstimator
 from mldeploy._record import Clock, utc_now
 from mldeploy.assessment import DataAssessor, default_assessors
 from mldeploy.data import Catalogue, Dataset, Split, dataset_for, default_split
-from mldeploy.deployment import (
-    Deployer,
-    DeploymentStatus,
-    InProcessDeployer,
-    Release,
-    Rollout,
-)
+from mldeploy.deployment import Deployer, DeploymentStatus, InProcessDeployer, Release, Rollout
 from mldeploy.evidence import Approval, Report, Waiver
 from mldeploy.feedback import LabelLedger
 from mldeploy.governance import (
@@ -32,12 +24,11 @@ from mldeploy.governance import (
     Declarations,
     ModelCard,
     Scorecard,
-    draft_card,
     keep_report,
     model_card,
     scorecard,
 )
-from mldeploy.model import Bundle, Compiler, Model
+from mldeploy.model import Compiler, Model
 from mldeploy.monitoring import Monitor, default_monitors
 from mldeploy.problem import Problem
 from mldeploy.project._data import AssessedData, must_be_readable, must_have_features
@@ -46,7 +37,7 @@ from mldeploy.project._live import Live, must_be_approved
 from mldeploy.project._overview import deployments_of, overview_html
 from mldeploy.project._pipeline import PipelineRun
 from mldeploy.project._reference import ReferenceKeeper
-from mldeploy.project._releases import Releases, newest, opened
+from mldeploy.project._releases import Releases, bundled, newest, opened
 from mldeploy.project._run import WholeWay
 from mldeploy.project._stated import state_problem
 from mldeploy.project._steps import StepRecord, StepRunner, read_steps
@@ -58,7 +49,7 @@ from mldeploy.serving import ParquetLog, PredictionSink
 from mldeploy.store import Damage, Store
 from mldeploy.tracking import RunComparison, Runs
 from mldeploy.training import EstimatorTrainer, Trainer
-from mldeploy.validation import Validator, conformal_from, default_validators, routing_from
+from mldeploy.validation import Validator, default_validators
 
 Source: TypeAlias = pd.DataFrame | pl.DataFrame | pl.LazyFrame | Dataset | str | Path
 
@@ -148,7 +139,7 @@ class Project:
         self.validator = validator or default_validators(problem)
         self.monitor_suite = monitor or default_monitors(problem)
         self.retraining = retraining or OnAlarm(names=alarm_names(problem))
-        self._deployer = deployer
+        self._deployer = deployer or InProcessDeployer(sink=self._open_log)
         self._split = split
         self._compilers = compilers
         self._trusted = tuple(trusted)
@@ -287,16 +278,8 @@ class Project:
             changed since, or a later validation of the model failed.
         """
         self._judged.must_be_evidence(report, model)
-        routed = replace(model, routing=routing_from(report), conformal=conformal_from(report))
-        with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
-            bundle = Bundle.write(
-                Path(folder) / "bundle",
-                routed,
-                report=report,
-                card=draft_card(routed, report).to_markdown(),
-                golden=self._references.rows(report),
-                compilers=self._compilers,
-            )
+        golden = self._references.rows(report)
+        with bundled(model, report, golden=golden, compilers=self._compilers) as bundle:
             version = self.registry.register(bundle, report, by=self.by)
         self._references.keep(version, report)
         return version
@@ -368,7 +351,7 @@ class Project:
         must_be_approved(self.registry, version, at=self.clock())
         served = self.registry.alias(version.name, CHAMPION)
         beside = served if served is not None and served != version else None
-        deployment = self._deployer_or_default().deploy(
+        deployment = self._deployer.deploy(
             self.release(version),
             champion=None if beside is None else self.release(beside),
             rollout=rollout,
@@ -420,13 +403,12 @@ class Project:
         now = as_of or self.clock()
         last = end or now - self.problem.label_delay
         first = start or live.watch.until or last - timedelta(days=1)
-        version = live.version
         return live.check(
             self.monitor_suite,
             start=first,
             end=last,
             as_of=now,
-            reference=self._references.reference(version, self.release(version).model),
+            reference=self._references.reference(live.version, self.release(live.version).model),
         )
 
     def decide_retraining(self, live: Live) -> RetrainingDecision:
@@ -512,9 +494,6 @@ class Project:
     def _champion_model(self) -> Model | None:
         version = self.registry.alias(self.problem.name, CHAMPION)
         return None if version is None else self.release(version).model
-
-    def _deployer_or_default(self) -> Deployer:
-        return self._deployer or InProcessDeployer(sink=self._open_log)
 
     def _open_log(self, deployment: str) -> PredictionSink:
         return ParquetLog(self.store.predictions, deployment=deployment)

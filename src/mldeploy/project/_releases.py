@@ -1,16 +1,21 @@
-"""Versions with their models in memory, and what the record says of them."""
+"""Versions as bundles and with their models in memory, and what the record says of them."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
+from mldeploy.data import Dataset
 from mldeploy.deployment import Release
-from mldeploy.model import Bundle
+from mldeploy.evidence import Report
+from mldeploy.governance import draft_card
+from mldeploy.model import Bundle, Compiler, Model
 from mldeploy.registry import ModelVersion, Registry
+from mldeploy.validation import conformal_from, routing_from
 
 
 @final
@@ -40,6 +45,30 @@ class Releases:
                     compiled=bundle.load_compiled(),
                 )
         return self._loaded[version.digest]
+
+
+@contextmanager
+def bundled(
+    model: Model,
+    report: Report,
+    *,
+    golden: Dataset | None,
+    compilers: Sequence[Compiler] | None,
+) -> Iterator[Bundle]:
+    """Yield a model as what would serve: with the routing, the sets and the card of its report.
+
+    The bundle is in a folder that is gone afterwards.
+    """
+    routed = replace(model, routing=routing_from(report), conformal=conformal_from(report))
+    with tempfile.TemporaryDirectory(prefix="mldeploy-") as folder:
+        yield Bundle.write(
+            Path(folder) / "bundle",
+            routed,
+            report=report,
+            card=draft_card(routed, report).to_markdown(),
+            golden=golden,
+            compilers=compilers,
+        )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from mldeploy.errors import (
 from mldeploy.model import CompiledModel, Signature
 from mldeploy.problem import Route, Routing
 from mldeploy.serving._answers import Answer, Answered, Answers
+from mldeploy.serving._backend import Array, backend_of
 from mldeploy.serving._batch import PredictionBatch
 from mldeploy.serving._counts import Counter, Counts
 from mldeploy.serving._ids import new_id, new_ids
@@ -45,20 +46,6 @@ from mldeploy.serving._uncertain import uncertain
 
 if TYPE_CHECKING:
     from mldeploy.model import Model
-
-Array = npt.NDArray[Any]
-
-
-class Backend(Protocol):
-    """What computes decisions and scores: the estimator, or its compiled form."""
-
-    def one(self, values: Values) -> tuple[Any, Any]:
-        """Return decision and score of one row, as plain values."""
-        ...
-
-    def many(self, frame: pl.DataFrame) -> tuple[Array, Array | None]:
-        """Return decisions and scores of rows in the schema's types."""
-        ...
 
 
 @final
@@ -105,7 +92,7 @@ class Predictor:
         self._schema = model.signature.inputs
         self._order = self._schema.names
         self._reader = RowReader(self._schema)
-        self._backend = _backend_of(model)
+        self._backend = backend_of(model)
         self.counter = Counter()
 
     @property
@@ -471,21 +458,6 @@ class Predictor:
             f"version {self.version} accepted {n_rows} rows and then raised {told}; they are "
             "in the prediction log with this error"
         )
-
-
-@final
-class _CompiledBackend:
-    def __init__(self, model: CompiledModel) -> None:
-        self.one = model.score_row
-        self.many = model.score_frame
-
-
-def _backend_of(model: Model | CompiledModel) -> Backend:
-    if isinstance(model, CompiledModel):
-        return _CompiledBackend(model)
-    from mldeploy.serving._original import OriginalBackend  # noqa: PLC0415 - loads scikit-learn
-
-    return OriginalBackend(model)
 
 
 def _declared_times(rows: Any) -> Times | None:
