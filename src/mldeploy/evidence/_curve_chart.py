@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from typing_extensions import override
+
 from mldeploy.evidence._format import figure
-from mldeploy.evidence._html import escape
 from mldeploy.evidence._svg import (
     COLOURS,
     DASHES,
@@ -17,6 +18,7 @@ from mldeploy.evidence._svg import (
     svg_line,
     svg_text,
 )
+from mldeploy.evidence._titled_chart import TitledChart
 
 _WIDTH, _HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 10, 48
@@ -46,7 +48,7 @@ class Curve:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class CurveChart:
+class CurveChart(TitledChart):
     """Curves over one number: rows learnt from, epochs, thresholds.
 
     Attributes
@@ -84,6 +86,7 @@ class CurveChart:
                 )
         return "; ".join(told) or "nothing"
 
+    @override
     def to_svg(self) -> str:
         """Return the chart as an `<svg>` element; every name is escaped."""
         frame = _Frame.around(self.curves)
@@ -97,15 +100,6 @@ class CurveChart:
             title=self.title,
             description=self.description,
         )
-
-    def to_html(self) -> str:
-        """Return the chart with its title."""
-        return (
-            f"<figure><figcaption><b>{escape(self.title)}</b></figcaption>{self.to_svg()}</figure>"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
 
 
 @dataclass(frozen=True)

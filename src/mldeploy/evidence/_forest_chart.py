@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, final
 
+from typing_extensions import override
+
 from mldeploy.evidence._format import figure
 from mldeploy.evidence._html import escape
 from mldeploy.evidence._svg import round_values, svg_element, svg_line, svg_text
+from mldeploy.evidence._titled_chart import TitledChart
 
 Good: TypeAlias = Literal["above", "below", ""]
 
@@ -51,7 +54,7 @@ class ForestRow:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ForestChart:
+class ForestChart(TitledChart):
     """Estimates with their intervals, one below the other on one scale.
 
     The verdict is told by the mark's shape (a disc, a cross, a ring), by its colour, and as a
@@ -91,6 +94,7 @@ class ForestChart:
         hidden = len(self.rows) - _TOLD
         return "; ".join([*told, *([f"and {hidden} more"] if hidden > 0 else [])]) or "nothing"
 
+    @override
     def to_svg(self) -> str:
         """Return the chart as an `<svg>` element; every name is escaped."""
         scale = _Scale.around(self.rows)
@@ -105,15 +109,6 @@ class ForestChart:
             title=self.title,
             description=self.description,
         )
-
-    def to_html(self) -> str:
-        """Return the chart with its title."""
-        return (
-            f"<figure><figcaption><b>{escape(self.title)}</b></figcaption>{self.to_svg()}</figure>"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
 
     def _told(self, row: ForestRow) -> str:
         bound = "" if row.threshold is None else f", bound {figure(row.threshold, self.unit)}"

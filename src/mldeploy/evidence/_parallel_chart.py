@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+from typing_extensions import override
+
 from mldeploy.evidence._format import figure
 from mldeploy.evidence._html import escape
 from mldeploy.evidence._svg import COLOURS, GREY, svg_element, svg_line, svg_text
+from mldeploy.evidence._titled_chart import TitledChart
 
 _WIDTH, _HEIGHT, _TOP, _BOTTOM, _SIDE = 900, 300, 34, 22, 70
 _MOST_LINES, _LONGEST, _MOST_TICKS = 300, 16, 12
@@ -18,7 +21,7 @@ _LARGEST = 10**300
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ParallelChart:
+class ParallelChart(TitledChart):
     """One line for each trial across an axis for each setting and, last, the score.
 
     Numbers that span more than a factor of 100 have a logarithmic axis; what is no number has a
@@ -59,6 +62,7 @@ class ParallelChart:
         text = f"{len(order):,} trials; best {self.score_name} {figure(float(self.scores[best]))}"
         return f"{text} with {told}" if told else text
 
+    @override
     def to_svg(self) -> str:
         """Return the chart as an `<svg>` element; every name and value is escaped."""
         order = self._order()[-_MOST_LINES:]
@@ -80,15 +84,6 @@ class ParallelChart:
             title=self.title,
             description=self.description,
         )
-
-    def to_html(self) -> str:
-        """Return the chart with its title."""
-        return (
-            f"<figure><figcaption><b>{escape(self.title)}</b></figcaption>{self.to_svg()}</figure>"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
 
     def _order(self) -> list[int]:
         """Return the trials with a score, the best last."""
