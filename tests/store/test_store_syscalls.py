@@ -22,13 +22,19 @@ EXIT_REFUSED, EXIT_UNEXPECTED = 3, 4
 
 
 def run_traced(act: Callable[[], None], *options: str) -> int | None:
-    """Fork a child, trace it, let it act; return its exit status, or None if tracing fails."""
+    """Fork a child, trace it, let it act; return its exit status, or None if tracing fails.
+
+    The tracer attaches once the child is through its fork: what libraries do in it is no call of
+    the store's, and some of them abort where it fails.
+    """
     assert STRACE is not None
     waiting, go = os.pipe()
+    forked, through = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = EXIT_UNEXPECTED
         try:
+            os.write(through, b"f")
             os.read(waiting, 1)
             act()
             status = 0
@@ -36,6 +42,9 @@ def run_traced(act: Callable[[], None], *options: str) -> int | None:
             status = EXIT_REFUSED
         finally:
             os._exit(status)
+    os.close(through)
+    os.read(forked, 1)
+    os.close(forked)
     command = [STRACE, "-f", "-p", str(pid), "-e", f"trace={MUTATING}", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
