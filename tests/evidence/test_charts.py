@@ -94,6 +94,31 @@ def test_the_best_trial_is_drawn_last_and_wider() -> None:
     assert chart.description == "2 trials; best auc 0.9 with C = 10"
 
 
+def test_where_less_is_better_the_least_is_drawn_last() -> None:
+    chart = ParallelChart(
+        title="t",
+        settings={"C": [0.001, 10.0]},
+        scores=[0.1, 0.9],
+        score_name="loss",
+        greater_is_better=False,
+    )
+
+    assert chart.description == "2 trials; best loss 0.1 with C = 0.001"
+
+
+def test_a_legend_tells_whole_names_and_takes_the_lines_it_needs() -> None:
+    """Two names of 30 letters fill a line of 566; the third has its own, 16 below."""
+    names = [letter * 30 for letter in "abc"]
+    curves = [Curve(name=name, x=[1, 2], y=[0, 1]) for name in names]
+
+    svg = CurveChart(title="t", curves=curves).to_svg()
+
+    told = {e.text: float(e.attrib["y"]) for e in elements(svg, "text") if e.text in names}
+    assert list(told) == names
+    assert [y - told[names[0]] for y in told.values()] == [0, 0, 16]
+    assert 'viewBox="0 0 640 276"' in svg
+
+
 def forest(*rows: ForestRow, **more: str) -> str:
     return ForestChart(title="t", rows=rows, **more).to_svg()  # type: ignore[arg-type]
 

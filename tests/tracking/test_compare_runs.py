@@ -121,6 +121,21 @@ def test_where_less_is_better_the_least_is_the_best(runs: Runs) -> None:
     assert frame["behind"].tolist() == pytest.approx([0, 1, 2])
 
 
+def test_the_direction_that_was_recorded_ranks_and_draws_a_search(runs: Runs) -> None:
+    """Losses 0.05, 1.05 and 2.05: the first is the best in the ranking and on the page."""
+    folds = FOLDS.model_copy(update={"lower_is_better": ("loss",)})
+    tried = [Trial(parameters={"i": i}, scores={"loss": (i + 0.1, i)}) for i in range(3)]
+    with runs.start("search") as search:
+        runs.record("trial", tried, folds=folds, parent=search.id)
+
+    table = runs()
+
+    assert [r.parameters["i"] for r in table.comparisons[0].runs] == [0, 1, 2]
+    assert "3 trials; best loss 0.05 with i = 0" in table.to_html()
+    assert "-loss" not in table.to_html()
+    assert runs.compare("loss", greater_is_better=True).runs[0].parameters["i"] == 2
+
+
 def test_a_metric_that_nobody_has_is_not_found(runs: Runs) -> None:
     runs.record("trial", trials(2), folds=FOLDS)
 

@@ -22,6 +22,8 @@ from mldeploy.evidence._titled_chart import TitledChart
 
 _WIDTH, _HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 10, 48
+_DASH, _LETTER, _LINE, _LONGEST = 27, 6.2, 16, 60
+"""Of the legend: width of a dash, of a letter, height of a line, and letters of a name."""
 
 
 @final
@@ -91,12 +93,13 @@ class CurveChart(TitledChart):
         """Return the chart as an `<svg>` element; every name is escaped."""
         frame = _Frame.around(self.curves)
         parts = [frame.axes(self.x_name, self.y_name)]
+        legend, lines = _legend([curve.name for curve in self.curves])
         for i, curve in enumerate(self.curves):
             parts.append(frame.curve(curve, i))
         return svg_element(
-            "".join(parts),
+            "".join([*parts, legend]),
             width=_WIDTH,
-            height=_HEIGHT,
+            height=_HEIGHT + _LINE * (lines - 1),
             title=self.title,
             description=self.description,
         )
@@ -148,11 +151,6 @@ class _Frame:
                 f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6" '
                 f'stroke-dasharray="{dash}"/>'
             )
-        x, y = _LEFT + 8 + 115 * index, _HEIGHT - 6
-        parts.append(
-            svg_line(x, y - 4, x + 22, y - 4, stroke=colour, more=f'stroke-dasharray="{dash}"')
-        )
-        parts.append(svg_text(x + 27, y, curve.name[:14]))
         return "".join(parts)
 
     def _band(self, curve: Curve, colour: str) -> str:
@@ -165,6 +163,23 @@ class _Frame:
         lower = [f"{x:.1f},{low:.1f}" for x, low, _ in reversed(known)]
         points = " ".join(upper + lower)
         return f'<polygon points="{points}" fill="{colour}" fill-opacity=".16"/>'
+
+
+def _legend(names: Sequence[str]) -> tuple[str, int]:
+    """Return the names, each after its dash, on as many lines as they need."""
+    parts, x, line = [], float(_LEFT + 8), 0
+    for index, name in enumerate(names):
+        colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
+        told = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        width = _DASH + _LETTER * len(told)
+        if index and x + width > _WIDTH - _RIGHT:
+            x, line = float(_LEFT + 8), line + 1
+        y = _HEIGHT - 6 + _LINE * line
+        more = f'stroke-dasharray="{dash}"'
+        parts.append(svg_line(x, y - 4, x + 22, y - 4, stroke=colour, more=more))
+        parts.append(svg_text(x + _DASH, y, told))
+        x += width + 12
+    return "".join(parts), line + 1
 
 
 def _finite(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:

@@ -34,9 +34,11 @@ class ParallelChart(TitledChart):
     settings : mapping of str to sequence
         For each setting its value in each trial; None where a trial has none.
     scores : sequence of float
-        Score of each trial, larger is better; trials without a finite one are left out.
+        Score of each trial; trials without a finite one are left out.
     score_name : str
         What the last axis is.
+    greater_is_better : bool
+        Whether the best trial is the one with the largest score, or with the smallest.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class ParallelChart(TitledChart):
     settings: Mapping[str, Sequence[object]]
     scores: Sequence[float]
     score_name: str = "score"
+    greater_is_better: bool = True
 
     @property
     def description(self) -> str:
@@ -88,7 +91,8 @@ class ParallelChart(TitledChart):
     def _order(self) -> list[int]:
         """Return the trials with a score, the best last."""
         known = [i for i, score in enumerate(self.scores) if math.isfinite(score)]
-        return sorted(known, key=lambda i: self.scores[i])
+        sign = 1.0 if self.greater_is_better else -1.0
+        return sorted(known, key=lambda i: sign * self.scores[i])
 
 
 @dataclass(frozen=True)

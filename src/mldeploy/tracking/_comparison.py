@@ -176,10 +176,13 @@ def compared(
     records: Sequence[RunRecord],
     metric: str,
     *,
-    greater_is_better: bool,
+    greater_is_better: bool | None,
     confidence: float,
 ) -> RunComparison:
-    """Compare runs by their scores on the folds that most of them share."""
+    """Compare runs by their scores on the folds that most of them share.
+
+    The direction of the metric is what was recorded with the folds, unless it is given.
+    """
     scores = _scores(connection, [r.id for r in records], metric)
     folds = {
         r.id: Folds.model_validate(r.parameters[FOLDS]) for r in records if FOLDS in r.parameters
@@ -201,6 +204,8 @@ def compared(
     if not kept:
         raise NotFoundError(f"every run failed, or lacks {metric!r} on some fold")
     on = folds[kept[0].id]
+    if greater_is_better is None:
+        greater_is_better = metric not in on.lower_is_better
     sign = 1.0 if greater_is_better else -1.0
     ranks = rank_by_folds(
         [[sign * s for s in scores[r.id]] for r in kept],

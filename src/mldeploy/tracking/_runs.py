@@ -160,7 +160,7 @@ class Runs:
         *,
         name: str | None = None,
         parent: str | None = None,
-        greater_is_better: bool = True,
+        greater_is_better: bool | None = None,
         confidence: float = 0.95,
     ) -> RunComparison:
         """Rank runs that were scored on the same folds, and say who is tied with the best.
@@ -171,8 +171,9 @@ class Runs:
             By which; its value on each fold must have been kept.
         name, parent : str, optional
             Only runs of this name, or parts of this run.
-        greater_is_better : bool, default=True
-            Direction of the metric; scikit-learn's scores are always so.
+        greater_is_better : bool, optional
+            Direction of the metric. By default what the runs' `Folds` say: less is better of those
+            in `lower_is_better`, and more of all others, as of scikit-learn's scores.
         confidence : float, default=0.95
             Chance that none of several equal runs is told apart from the best, in (0, 1).
 
@@ -282,7 +283,7 @@ def _searches(connection: sa.Connection, runs: Sequence[RunRecord]) -> Iterator[
         metric = next(iter(trials[parent][0].metrics))
         try:
             yield compared(
-                connection, trials[parent], metric, greater_is_better=True, confidence=0.95
+                connection, trials[parent], metric, greater_is_better=None, confidence=0.95
             )
         except NotFoundError:
             continue

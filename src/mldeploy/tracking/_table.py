@@ -107,12 +107,12 @@ class RunTable:
 
 def _search(comparison: RunComparison) -> str:
     varied = _varied([run.parameters for run in comparison.runs])
-    sign = 1.0 if comparison.greater_is_better else -1.0
     chart = ParallelChart(
         title=f"{comparison.runs[0].name}: {comparison.metric} by setting",
         settings=varied,
-        scores=[sign * run.mean for run in comparison.runs],
-        score_name=comparison.metric if comparison.greater_is_better else f"-{comparison.metric}",
+        scores=[run.mean for run in comparison.runs],
+        score_name=comparison.metric,
+        greater_is_better=comparison.greater_is_better,
     )
     name = escape(comparison.runs[0].name)
     drawn = chart.to_html() if varied else ""

@@ -37,15 +37,24 @@ class Folds(Record):
         How many there are, at least 2.
     n_train, n_test : float
         Rows that a fold trains on and is scored on, on average.
+    lower_is_better : tuple of str
+        Scores of which less is better, such as an error; scikit-learn's scorers are never so.
     """
 
     rows: str
     n_folds: int = pydantic.Field(ge=2)
     n_train: float = pydantic.Field(gt=0)
     n_test: float = pydantic.Field(gt=0)
+    lower_is_better: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, fingerprint: str, folds: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]) -> Self:
+    def of(
+        cls,
+        fingerprint: str,
+        folds: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
+        *,
+        lower_is_better: Sequence[str] = (),
+    ) -> Self:
         """Describe folds as positions of rows to train on and to be scored on.
 
         Parameters
@@ -54,6 +63,8 @@ class Folds(Record):
             Of the data that the positions are of.
         folds : sequence of (train, test)
             Positions, as a cross-validation yields them.
+        lower_is_better : sequence of str
+            Scores of which less is better.
 
         Raises
         ------
@@ -71,7 +82,13 @@ class Folds(Record):
                 found.update(len(rows).to_bytes(8, "little") + rows.tobytes())
         sizes = np.array([[part.size for part in fold] for fold in parts], dtype=float)
         n_train, n_test = sizes.mean(axis=0).tolist()
-        return cls(rows=found.hexdigest(), n_folds=len(parts), n_train=n_train, n_test=n_test)
+        return cls(
+            rows=found.hexdigest(),
+            n_folds=len(parts),
+            n_train=n_train,
+            n_test=n_test,
+            lower_is_better=tuple(lower_is_better),
+        )
 
 
 @final
