@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 from sklearn.base import BaseEstimator, ClassifierMixin
+from typing_extensions import override
 
 from mldeploy.data import dataset_for
 from mldeploy.evidence import Finding, Verdict
@@ -21,8 +22,13 @@ from mldeploy.validation import (
     BaselineValidator,
     CalibrationValidator,
     FairnessValidator,
+    FitValidator,
+    Probe,
+    RobustnessValidator,
     SliceValidator,
+    UncertaintyValidator,
     Validator,
+    ValueValidator,
     routing_from,
 )
 from simulations._bar import Bar
@@ -35,6 +41,9 @@ Score = Callable[[np.ndarray], float]
 class Says(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Promises the probability in a column, so that a simulation decides what is promised."""
 
+    def __init__(self, column: str = "says") -> None:
+        self.column = column
+
     def fit(self, X: pd.DataFrame, y: Any) -> Says:  # noqa: ARG002 - scikit-learn's
         """Learn the classes."""
         self.classes_ = np.unique(y)
@@ -42,12 +51,22 @@ class Says(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: pd.DataFrame) -> Any:
         """Return the column, and what is left of 1."""
-        p = X["says"].to_numpy()
+        p = X[self.column].to_numpy()
         return np.column_stack([1 - p, p])
 
     def predict(self, X: pd.DataFrame) -> Any:
         """Return the class that is more probable."""
-        return self.classes_[(X["says"].to_numpy() >= 0.5).astype(int)]
+        return self.classes_[(X[self.column].to_numpy() >= 0.5).astype(int)]
+
+
+class Doubted(Probe):
+    """Takes .3 off each promise: .9 stays an alarm, and .7 does not."""
+
+    at_most = 0.5
+
+    @override
+    def _change(self, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        return rows.assign(says=rows["says"] - 0.3)
 
 
 PROBLEM = Problem(
@@ -62,10 +81,10 @@ PROBLEM = Problem(
 
 
 @cache
-def _model() -> Model:
+def _model(features: tuple[str, ...] = ("says",)) -> Model:
     coins = np.random.default_rng(0).integers(0, 2, (2, 100))
     frame = _frame(0.5 + 0.1 * coins[0], coins[1], np.arange(100) % 2)
-    return EstimatorTrainer(Says()).train(_data(frame), PROBLEM)
+    return EstimatorTrainer(Says()).train(_data(frame.assign(rival=0.5), features), PROBLEM)
 
 
 def _frame(says: np.ndarray, late: np.ndarray, group: np.ndarray = GROUP) -> pd.DataFrame:
@@ -73,8 +92,8 @@ def _frame(says: np.ndarray, late: np.ndarray, group: np.ndarray = GROUP) -> pd.
     return pd.DataFrame({"says": says, "late": np.asarray(late).astype(int), "group": names})
 
 
-def _data(frame: pd.DataFrame) -> Any:
-    return dataset_for(frame, PROBLEM).with_roles(features=("says",))
+def _data(frame: pd.DataFrame, features: tuple[str, ...] = ("says",)) -> Any:
+    return dataset_for(frame, PROBLEM).with_roles(features=features)
 
 
 def _steered(rng: np.random.Generator, score: Score) -> np.ndarray:
@@ -158,6 +177,45 @@ def _routed(rng: np.random.Generator, *, n_looks: int = LOOKS) -> bool:
     return routing is not None and routing.coverage > 0
 
 
+def _covers(rng: np.random.Generator, *, n_looks: int = LOOKS) -> bool:
+    """Sets of .55 hold the truth always in one group, and in half of the rows of the other: the
+    bound itself."""
+    late = rng.integers(0, 2, N)
+    held = ~GROUP | (_steered(rng, lambda m: float((m < 0)[GROUP].mean()) - 0.5) < 0)
+    frame = _frame(np.where(held == (late == 1), 0.7, 0.3), late).assign(row=np.arange(N))
+    validator = UncertaintyValidator(confidence=0.55, n_looks=n_looks)
+    (found,) = _findings(validator, frame, name="coverage", of="group=b")
+    return found.verdict is Verdict.PASS
+
+
+def _robust(rng: np.random.Generator, *, n_looks: int = LOOKS) -> bool:
+    """Half of the answers turn, which is the bound."""
+    says = np.where(_steered(rng, lambda m: 0.5 - float((m < 0).mean())) < 0, 0.7, 0.9)
+    validator = RobustnessValidator(probes=[Doubted()], max_flip_rows=0, n_looks=n_looks)
+    (found,) = _findings(validator, _frame(says, rng.integers(0, 2, N)), name="Doubted")
+    return found.verdict is Verdict.PASS
+
+
+def _worthwhile(rng: np.random.Generator, *, n_looks: int = LOOKS) -> bool:
+    """Fair coins: half of the alarms gain what the other half cost, as if there were none."""
+    late = rng.integers(0, 2, N)
+    says = special.expit(_steered(rng, lambda m: float((m > 0) @ (late - 0.5))))
+    validator = ValueValidator(true_positive=1.0, false_positive=-1.0, n_looks=n_looks)
+    (found,) = _findings(validator, _frame(says, late), name="value")
+    return found.verdict is Verdict.PASS
+
+
+def _fits(rng: np.random.Generator, *, n_looks: int = LOOKS) -> bool:
+    """Fair coins, and a rival that knows them: the model is worse by the margin of a half."""
+    late, columns = rng.integers(0, 2, N), ("says", "rival")
+    says = special.expit(_steered(rng, lambda m: float(np.sign(m) @ (late - 0.5))))
+    data = _data(_frame(says, late).assign(rival=0.25 + 0.5 * late), columns)
+    rival = Says("rival")
+    validator = FitValidator(simpler=rival, richer=rival, margin=0.5, n_folds=10, n_looks=n_looks)
+    (found,) = validator.validate(_model(columns), data, PROBLEM).select(name="fit")
+    return found.verdict is Verdict.PASS
+
+
 def _bar(promise: str, trial: Any, **more: Any) -> Bar:
     return Bar(decision="several looks at the same rows", promise=promise, trial=trial, **more)
 
@@ -168,6 +226,10 @@ BARS = (
     _bar("called better than people who do as well, the same", _beats, high=0.05),
     _bar("a slice called worse that is not, the same", _worse_in_a_slice, high=0.05),
     _bar("promise of .1 broken by the routing, the same", _routed, high=0.05),
+    _bar("a group called covered at the bound, the same", _covers, high=0.05, quick=10),
+    _bar("called robust at the bound, the same", _robust, high=0.05, quick=10),
+    _bar("called worth its cost that is not, the same", _worthwhile, high=0.05, quick=10),
+    _bar("called fitted well at the margin, the same", _fits, high=0.05, quick=10),
     _bar("called fair at the bound, as if nobody had looked", partial(_fair, n_looks=1),
          low=0.3, warning=True),
     _bar("called calibrated at the bound, the same", partial(_calibrated, n_looks=1),
@@ -178,4 +240,12 @@ BARS = (
          partial(_worse_in_a_slice, n_looks=1), low=0.2, warning=True),
     _bar("promise of .1 broken, as if nobody had looked", partial(_routed, n_looks=1),
          low=0.07, warning=True),
+    _bar("a group called covered at the bound, as if nobody had looked",
+         partial(_covers, n_looks=1), low=0.08, warning=True),
+    _bar("called robust at the bound, as if nobody had looked", partial(_robust, n_looks=1),
+         low=0.3, warning=True),
+    _bar("called worth its cost that is not, as if nobody had looked",
+         partial(_worthwhile, n_looks=1), low=0.15, warning=True),
+    _bar("called fitted well at the margin, as if nobody had looked",
+         partial(_fits, n_looks=1), low=0.06, warning=True),
 )  # fmt: skip
