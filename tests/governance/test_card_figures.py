@@ -13,7 +13,7 @@ from mldeploy.model import Bundle
 from mldeploy.problem import Criterion
 from mldeploy.registry import ModelVersion, Registry
 from mldeploy.stats import Interval, reliability_curve
-from mldeploy.validation import AgeQuality, PartialDependence, RiskCoverage
+from mldeploy.validation import AgeQuality, Latencies, PartialDependence, RiskCoverage
 
 Register = Callable[..., tuple[ModelVersion, Bundle]]
 CardOf = Callable[..., ModelCard]
@@ -58,6 +58,7 @@ def everything(text: str = "x") -> list[Finding]:
         criterion("f1", 0.8),
         criterion("f1", 0.7, slice=text),
         measured("BaselineValidator", "f1 vs baseline", 0.1, threshold=0.0),
+        measured("ValueValidator", "value", 12.0, threshold=0.0, unit="EUR"),
         measured("SliceValidator", "f1 gap", 0.1, slice=text, verdict="FAIL"),
         measured("FairnessValidator", "equal_opportunity", 0.9, slice=text, threshold=0.8),
         measured("CalibrationValidator", "calibration_error", 0.06,
@@ -70,6 +71,11 @@ def everything(text: str = "x") -> list[Finding]:
         measured("StalenessValidator", "retraining_period", 2e6, unit="s", interval=None,
                  details={"age_quality": ages.to_json()}),
         measured("RobustnessValidator", "NoiseProbe", 0.02, column=text),
+        measured("BehaviourValidator", "order", 0.02, threshold=0.0, interval=None,
+                 verdict="FAIL"),
+        measured("RehearsalValidator", "rehearsal", 1.0, threshold=None,
+                 details={"latencies": Latencies.of([0.001, 0.003]).to_json()}),
+        measured("RehearsalValidator", "latency_p99", 0.003, threshold=0.02, unit="s"),
         measured("StabilityValidator", "seeds", 0.02),
         measured("StabilityValidator", "ablation", 0.02, column=text),
         measured("LeakageValidator", "leaking_columns", 0.7, column=text),
@@ -92,9 +98,18 @@ def test_each_kind_of_evidence_is_drawn_under_its_question(
     drawn = figures(card_of(*everything()).to_html())
 
     assert [f.findtext("figcaption/h3") for f in drawn] == [
-        *("Criteria", "Baselines", "Slices", "Fairness", "Calibration", "Calibration"),
-        *("Uncertainty", "Autonomy", "Fit", "Ageing", "Robustness", "Stability", "Stability"),
-        *("Leakage", "Explanation", "Explanation", "Explanation"),
+        *("Criteria", "Baselines", "Value", "Slices", "Fairness"),
+        *("Calibration", "Calibration"),
+        *("Uncertainty", "Autonomy", "Fit", "Ageing", "Robustness", "Behaviour"),
+        *(
+            "Stability",
+            "Stability",
+            "Leakage",
+            "Rehearsal",
+            "Explanation",
+            "Explanation",
+            "Explanation",
+        ),
     ]
 
 
@@ -128,6 +143,12 @@ def test_the_table_says_what_is_drawn(card_of: CardOf) -> None:
         ("0.75", "-", "-", "0.2"),
         ("1", "0.1 [0.05, 0.2]", "0.08", "-"),
     ]
+    assert tables["Value"] == [
+        ("value", "12 EUR [11.95 EUR, 12.05 EUR]", "0 EUR", "1,200", "PASS")
+    ]
+    assert tables["Behaviour"] == [("order", "0.02", "0", "1,200", "FAIL")]
+    assert tables["Rehearsal"][0] == ("0.05", "1.1", "20")  # 1 ms and a twentieth of 2
+    assert tables["Rehearsal"][-1] == ("0.99", "2.98", "20")
     assert tables["Ageing"][1] == ("30", "0.02 [0.01, 0.03]", "0.02", "0.01")
 
 

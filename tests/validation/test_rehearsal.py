@@ -17,7 +17,7 @@ from mldeploy.errors import RehearsalFailedError
 from mldeploy.evidence import Report, Severity, Verdict
 from mldeploy.model import Bundle, rehearse
 from mldeploy.problem import Criterion, Problem
-from mldeploy.validation import CriteriaValidator, RehearsalValidator
+from mldeploy.validation import CriteriaValidator, RehearsalValidator, latency_chart_from
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +59,11 @@ def test_a_rehearsal_answers_measures_and_goes_back(judged: Report) -> None:
     assert environment.n > 5
     (latency,) = judged.select(name="latency_p99")
     assert latency.verdict is Verdict.PASS
+    timed = latency_chart_from(judged)
+    assert timed is not None
+    assert [c.name for c in timed.curves] == ["measured", "bound of latency_p99"]
+    assert list(timed.curves[1].y) == [250, 250]
+    assert timed.curves[0].y[-1] == pytest.approx(1000 * loads.details["p99_s"])  # type: ignore[operator]
     (memory,) = judged.select(name="memory")
     assert 20 < memory.estimate < 900  # type: ignore[operator]
     assert memory.verdict is Verdict.PASS

@@ -23,6 +23,7 @@ from mldeploy.governance._card_topics import is_comparison
 from mldeploy.validation import (
     PartialDependence,
     age_quality_from,
+    latency_chart_from,
     partial_dependences_from,
     reliability_diagram,
     reliability_from,
@@ -34,6 +35,7 @@ _MOST_ROWS: Final = 24
 _ORDER: Final = {Verdict.FAIL: 0, Verdict.INSUFFICIENT: 1, Verdict.PASS: 2}
 _MOST_CURVES: Final = 4
 _MOST_NAMES: Final = 4
+_VALUE: Final = "ValueValidator"
 
 
 @final
@@ -61,8 +63,10 @@ def figures_of(report: Report) -> Iterator[Figure]:
     found = [f for f in report.findings if f.estimate is not None]
     criteria = [f for f in found if f.criterion is not None and not is_comparison(f)]
     yield from forests("Criteria", criteria, "The criteria, and their bounds")
-    rivals = [f for f in found if is_comparison(f)]
+    rivals = [f for f in found if is_comparison(f) and f.check != _VALUE]
     yield from forests("Baselines", rivals, "By how much it differs from rivals on the same rows")
+    if worth := [f for f in found if f.check == _VALUE]:
+        yield forest("Value", worth, "What a decision is worth", good="above", named=True)
     gaps = [f for f in found if f.check == "SliceValidator" and f.name.endswith(" gap")]
     yield from _by_name("Slices", gaps, "{name}: by how much slices are worse", good="below")
     yield from _fairness(found)
@@ -82,6 +86,9 @@ def figures_of(report: Report) -> Iterator[Figure]:
     if (ages := age_quality_from(report)) is not None:
         yield _of_curves("Ageing", ages.chart())
     yield from _robustness(found)
+    if odd := [f for f in found if f.check == "BehaviourValidator"]:
+        title = "Share of rows and of kinds of odd rows that are not answered as they should be"
+        yield forest("Behaviour", odd, title, good="below", named=True)
     yield from _of_check(found, "StabilityValidator", "seeds", "Stability",
                          "Share of answers that two seeds change", good="below")  # fmt: skip
     yield from _of_check(found, "StabilityValidator", "ablation", "Stability",
@@ -89,6 +96,8 @@ def figures_of(report: Report) -> Iterator[Figure]:
     yield from _of_check(found, "LeakageValidator", "leaking_columns", "Leakage",
                          "How good it is with all other columns dealt out anew",
                          good="below")  # fmt: skip
+    if (timed := latency_chart_from(report)) is not None:
+        yield _of_curves("Rehearsal", timed)
     yield from _of_check(found, "ExplanationValidator", "importance", "Explanation",
                          "How much worse it is without what a column says")  # fmt: skip
     for curve in partial_dependences_from(report)[:_MOST_CURVES]:

@@ -15,6 +15,7 @@ from mldeploy.validation._fairness import FairnessValidator
 from mldeploy.validation._fairness_terms import Fairness
 from mldeploy.validation._fit import FitValidator
 from mldeploy.validation._fuzz import BehaviourValidator
+from mldeploy.validation._latencies import Latencies, latency_chart_from
 from mldeploy.validation._leakage import LeakageValidator
 from mldeploy.validation._looks import SupportsLooks
 from mldeploy.validation._partial import PartialDependence, partial_dependence
@@ -55,6 +56,7 @@ __all__ = [
     "FitValidator",
     "Guess",
     "InvarianceProbe",
+    "Latencies",
     "LeakageValidator",
     "MissingProbe",
     "NoiseProbe",
@@ -78,6 +80,7 @@ __all__ = [
     "conformal_from",
     "default_probes",
     "default_validators",
+    "latency_chart_from",
     "partial_dependence",
     "partial_dependences_from",
     "reliability_diagram",

@@ -18,6 +18,7 @@ from mldeploy.model import Bundle, Model, Provenance, Rehearsal, rehearse
 from mldeploy.problem import Criterion, Judge, MetricKind, Problem, ScoredRows, Task
 from mldeploy.stats import Estimate, Interval
 from mldeploy.validation._base import Validator
+from mldeploy.validation._latencies import DETAIL, NAME, Latencies
 
 _MOST_ROWS = 2_000
 
@@ -80,7 +81,7 @@ class RehearsalValidator(Validator):
         times = np.array(found.latency_s)
         return Finding(
             check=type(self).__name__,
-            name="rehearsal",
+            name=NAME,
             verdict=Verdict.PASS,
             severity=Severity.INFO,
             summary=(
@@ -97,6 +98,7 @@ class RehearsalValidator(Validator):
                 "memory_mb": found.memory_mb,
                 "p50_s": float(np.quantile(times, 0.5)),
                 "p99_s": float(np.quantile(times, 0.99)),
+                DETAIL: Latencies.of(times).to_json(),
             },
         )
 
@@ -123,7 +125,7 @@ class RehearsalValidator(Validator):
     def _failed(self, why: str) -> Finding:
         return Finding(
             check=type(self).__name__,
-            name="rehearsal",
+            name=NAME,
             verdict=Verdict.FAIL,
             summary=f"A fresh process cannot serve the model: {why}",
             action="Mend what it says; name types of your own with trusted=.",
