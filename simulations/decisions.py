@@ -193,7 +193,7 @@ def _fit(rng: np.random.Generator) -> bool:
     estimator, crossed, diagnosis = FITS[rng.integers(len(FITS))]
     problem = _problem("roc_auc")
     train, test = (dataset_for(_sums(rng, crossed=crossed), problem) for _ in range(2))
-    model = EstimatorTrainer(estimator).train(train, problem)
+    model = EstimatorTrainer(estimator, baselines={}).train(train, problem)
     report = FitValidator(richer=RICHER).validate(model, test, problem)
     return bool(report.select(name="fit")[0].details["diagnosis"] == diagnosis)
 

@@ -17,7 +17,7 @@ from mldeploy.data import Dataset, default_split
 from mldeploy.errors import InvalidDataError
 from mldeploy.evidence import Finding, Severity, Verdict, figure
 from mldeploy.model import Model, labels_of
-from mldeploy.problem import Metric, Problem, point_value
+from mldeploy.problem import Metric, Problem, ScoredRows, point_value
 from mldeploy.stats import Comparison, corrected_resampled_t
 from mldeploy.validation._fit_rivals import richer_rival, simpler_rival
 from mldeploy.validation._looks import LookingValidator
@@ -165,8 +165,12 @@ class FitValidator(LookingValidator):
                 raise InvalidDataError(f"the {name} could not be fitted: {error}") from error
             fitted = with_estimator(model, estimator)
             seen = train[:: max(1, len(train) // _MOST_SEEN)]
-            sides = [_score(metric, fitted, dataset.take(rows)) for rows in (seen, test)]
-            found[name].append((sides[0], sides[1]))
+            rows = fitted.scored_rows(dataset.take(np.concatenate([seen, test])))
+            trained, held_out = (
+                _score(metric, rows.take(side))
+                for side in np.split(np.arange(len(rows)), [len(seen)])
+            )
+            found[name].append((trained, held_out))
         scores = {name: _Scores.of(pairs) for name, pairs in found.items()}
         sizes = [round(np.mean([len(fold[i]) for fold in folds])) for i in (0, 1)]
         return scores, (sizes[0], sizes[1])
@@ -267,6 +271,6 @@ class _Scores:
         return " and ".join(figure(float(f"{mean:.3g}"), metric.unit) for mean in means)
 
 
-def _score(metric: Metric, model: Model, dataset: Dataset) -> float:
-    value = point_value(metric, model.scored_rows(dataset))
+def _score(metric: Metric, rows: ScoredRows) -> float:
+    value = point_value(metric, rows)
     return value if metric.higher_is_better else -value
