@@ -106,6 +106,20 @@ def test_where_less_is_better_the_least_is_drawn_last() -> None:
     assert chart.description == "2 trials; best loss 0.1 with C = 0.001"
 
 
+def test_an_axis_is_named_in_full_where_there_is_room() -> None:
+    """140 of 6.2 hold 22 letters; eight axes more are 95 apart, which holds 15."""
+    settings = {name: [1, 2] for name in "abcdefgh"}
+    short = ParallelChart(
+        title="t", settings=settings, scores=[1, 2], score_name="mean_absolute_error"
+    )
+    long = ParallelChart(
+        title="t", settings={"a": [1, 2]}, scores=[1, 2], score_name="mean_absolute_error"
+    )
+
+    assert "mean_absolute_error" in {e.text for e in elements(long.to_svg(), "text")}
+    assert "mean_absolute_…" in {e.text for e in elements(short.to_svg(), "text")}
+
+
 def test_a_legend_tells_whole_names_and_takes_the_lines_it_needs() -> None:
     """Two names of 30 letters fill a line of 566; the third has its own, 16 below."""
     names = [letter * 30 for letter in "abc"]

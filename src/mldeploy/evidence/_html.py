@@ -21,7 +21,7 @@ vertical-align:top;font-variant-numeric:tabular-nums}
 .mld .tile p{margin:.35rem 0 0;overflow-wrap:anywhere}.mld summary{cursor:pointer;margin:.8rem 0}
 .mld .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));
 gap:.8rem;max-width:76rem}.mld .figures figure{margin:0;padding:.7rem;border:1px solid #d8dee4;
-border-radius:.5rem;overflow-x:auto}.mld .figures svg{min-width:32rem}
+border-radius:.5rem}.mld figure{overflow-x:auto}.mld figure svg{min-width:32rem}
 .mld .figures figcaption{overflow-wrap:anywhere;margin-bottom:.4rem}
 .mld .figures h3{margin:0}.mld .scrolls{overflow-x:auto}
 @media(prefers-color-scheme:dark){.mld{color:#e6edf3;background:#0d1117}

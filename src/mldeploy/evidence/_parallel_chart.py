@@ -15,7 +15,9 @@ from mldeploy.evidence._svg import COLOURS, GREY, svg_element, svg_line, svg_tex
 from mldeploy.evidence._titled_chart import TitledChart
 
 _WIDTH, _HEIGHT, _TOP, _BOTTOM, _SIDE = 900, 300, 34, 22, 70
-_MOST_LINES, _LONGEST, _MOST_TICKS = 300, 16, 12
+_MOST_LINES, _MOST_TICKS = 300, 12
+_LONGEST, _LETTER = 16, 6.2
+"""Letters of a value, and the width of a letter."""
 _LARGEST = 10**300
 
 
@@ -79,7 +81,8 @@ class ParallelChart(TitledChart):
                   is_best=place >= len(order) - n_best)
             for place in range(len(order))
         ]  # fmt: skip
-        drawn = [axis.to_svg(x) for x, axis in zip(xs, axes, strict=True)]
+        room = int(min(step, 2 * _SIDE) / _LETTER)
+        drawn = [axis.to_svg(x, room=room) for x, axis in zip(xs, axes, strict=True)]
         return svg_element(
             "".join(lines + drawn),
             width=_WIDTH,
@@ -138,10 +141,10 @@ class _Axis:
             [(0.0, figure(low)), (1.0, figure(high))] if span else [(0.5, figure(low))],
         )
 
-    def to_svg(self, x: float) -> str:
+    def to_svg(self, x: float, *, room: int) -> str:
         parts = [
             svg_line(x, _y(0), x, _y(1), stroke=GREY),
-            svg_text(x, 14, _short(self.name), anchor="middle"),
+            svg_text(x, 14, _short(self.name, room), anchor="middle"),
         ]
         parts += [svg_text(x + 4, _y(place) + 4, _short(text)) for place, text in self.ticks]
         return f"<g><title>{escape(self.name)}</title>{''.join(parts)}</g>"
@@ -170,5 +173,5 @@ def _told(value: object) -> str:
     return figure(float(value)) if isinstance(value, float) else str(value)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _short(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

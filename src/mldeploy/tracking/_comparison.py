@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, final
 
 import pydantic
@@ -153,7 +153,7 @@ class RunComparison(Record):
                 else figure_with_interval(run.behind.difference, run.behind.interval),
                 "-" if run.behind is None else f"{run.behind.p_value:.2g}",
                 "cannot tell" if run.is_tied and run.behind else ("best" if run.is_tied else "no"),
-                ", ".join(f"{name}={value}" for name, value in run.parameters.items()),
+                settings_in_words(run.parameters),
             )
             for rank, run in enumerate(self.runs[:_MOST_ROWS], 1)
         ]
@@ -169,6 +169,12 @@ class RunComparison(Record):
         hidden = len(self.runs) - _MOST_ROWS
         left += [f"{hidden:,} worse ones are not shown."] if hidden > 0 else []
         return " ".join([told, *left])
+
+
+def settings_in_words(parameters: Mapping[str, object]) -> str:
+    """Write settings with at most four digits of a number; a DataFrame has them all."""
+    told = {n: figure(v) if isinstance(v, float) else v for n, v in parameters.items()}
+    return ", ".join(f"{name}={value}" for name, value in told.items())
 
 
 def compared(

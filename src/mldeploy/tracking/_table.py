@@ -21,7 +21,7 @@ from mldeploy.evidence import (
     text_table,
 )
 
-from ._comparison import RunComparison
+from ._comparison import RunComparison, settings_in_words
 from ._records import RunRecord
 from ._trials import FOLDS
 
@@ -78,7 +78,8 @@ class RunTable:
             parts.append(chart.to_html())
         hidden = len(self._shown()) - _MOST_ROWS
         more = f'<p class="quiet">{hidden:,} earlier runs</p>' if hidden > 0 else ""
-        parts.append(f"<h2>{len(self):,} runs</h2>{html_table(_HEADERS, self._rows())}{more}")
+        table = f'<div class="scrolls">{html_table(_HEADERS, self._rows())}</div>'
+        parts.append(f"<h2>{len(self):,} runs</h2>{table}{more}")
         return "".join(parts)
 
     def _shown(self) -> list[RunRecord]:
@@ -99,7 +100,7 @@ class RunTable:
                     f"{run.started_at:%Y-%m-%d %H:%M}",
                     "" if run.duration is None else figure(run.duration.total_seconds(), "s"),
                     ", ".join(f"{k} {figure(v)}" for k, v in run.metrics.items()),
-                    ", ".join(f"{k}={v}" for k, v in parameters.items()),
+                    settings_in_words(parameters),
                 )
             )
         return rows
@@ -116,7 +117,7 @@ def _search(comparison: RunComparison) -> str:
     )
     name = escape(comparison.runs[0].name)
     drawn = chart.to_html() if varied else ""
-    return f"<h2>{name}</h2>{drawn}{comparison.to_html()}"
+    return f'<h2>{name}</h2>{drawn}<div class="scrolls">{comparison.to_html()}</div>'
 
 
 def _varied(parameters: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
