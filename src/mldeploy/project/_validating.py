@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from importlib.metadata import version as installed_version
 from types import FunctionType
 from typing import Final, final
@@ -168,11 +169,17 @@ def _key(
         "problem": problem.digest,
         "validator": settings_of(validator),
         "validator_code": [theirs, CodeState.of().digest] if theirs else [],
-        "mldeploy": installed_version("mldeploy"),
+        "mldeploy": _installed("mldeploy"),
         "python": sys.version.split()[0],
-        "libraries": {name: installed_version(name) for name in _LIBRARIES},
+        "libraries": {name: _installed(name) for name in _LIBRARIES},
     }
     return digest_of(about)
+
+
+@cache
+def _installed(name: str) -> str:
+    """Return the version of a distribution; a process keeps what it has imported."""
+    return installed_version(name)
 
 
 def _code_of(part: object) -> Iterator[JsonValue]:
